@@ -1,0 +1,60 @@
+/**
+ * What a replica remembers between runs: the synced tree, with the stat that each path had when both sides agreed, and
+ * which server it belongs to. `sqlite_state.ts` is the real one, `tests/fakes/mem_state.ts` its twin; both pass
+ * `tests/conformance/state_suite.ts`.
+ *
+ * The order of writes: a row is written only after the disk holds what it says. A lost row costs a comparison, a row
+ * that is ahead of the disk would look like a user's delete.
+ */
+import type { Entry } from "../core/entry.ts";
+import type { SyncPath } from "../core/path.ts";
+import type { Id, Revision } from "../protocol/messages.ts";
+import type { Stat } from "../system/disk.ts";
+
+/** What both sides agreed on for one path. */
+export interface Synced {
+  readonly entry: Entry;
+  readonly revision: Revision;
+  /** What lstat said then, or `null` if it must be looked at again (it changed within the racy window). */
+  readonly stat: Stat | null;
+}
+
+export interface Binding {
+  /** Identity of this state. */
+  readonly replica: Id;
+  /** The server's folder and epoch, once known. */
+  readonly folder: Id | null;
+  readonly epoch: Id | null;
+  /** Every head up to here is in the synced tree. */
+  readonly cursor: Revision;
+  /** Address given by the user, e.g. `nas:65432`; empty for the local server. */
+  readonly server: string;
+  /** Wall clock of the last pass that ended in sync, ms; 0 if there was none. */
+  readonly lastSync: number;
+}
+
+export interface StateChange {
+  readonly set?: readonly (readonly [SyncPath, Synced, Uint8Array | null])[];
+  readonly gone?: readonly SyncPath[];
+  /** Moves all rows at and below `from` to `to`. Applied first. */
+  readonly moved?: readonly { readonly from: SyncPath; readonly to: SyncPath; readonly revision: Revision }[];
+  readonly binding?: Partial<Binding>;
+}
+
+export interface State {
+  binding(): Binding;
+  /** All rows. */
+  load(): Map<SyncPath, Synced>;
+  /** The chunk list stored with `path`, as `ChunkList` bytes, or `null`. */
+  chunks(path: SyncPath): Uint8Array | null;
+  /** Applies all of `change` or nothing. @throws {StateError} */
+  write(change: StateChange): void;
+  /** Forgets every row, keeps the replica identity apart: a new one is made (a first sync follows). */
+  reset(): void;
+  close(): void;
+}
+
+/** The state cannot be read or written. */
+export class StateError extends Error {
+  override name = "StateError";
+}

@@ -1,0 +1,73 @@
+/**
+ * The bytes of every version. Small contents are appended to packs, many in one compressed block; a large content is a
+ * file of its own in the private area (`.fsync/large/<id>`), to which the plain tree holds a second name.
+ * `pack_contents.ts` is the embedded one, `tests/fakes/mem_contents.ts` its twin; both pass
+ * `tests/conformance/contents_suite.ts`.
+ *
+ * The order of writes (`docs/store.md`): bytes are durable ({@link Contents.sync}) before a record names them.
+ */
+import type { ChunkList } from "../../core/chunk.ts";
+import type { ContentId } from "../../core/entry.ts";
+import type { Block, DataOp } from "../../protocol/messages.ts";
+
+/** Where a small content lies. */
+export interface Location {
+  readonly pack: number;
+  /** Offset of the block in the pack. */
+  readonly offset: number;
+  /** Bytes of the whole stored block, header included. */
+  readonly length: number;
+  /** Offset and size of the content in the block's decompressed bytes. */
+  readonly innerOffset: number;
+  readonly size: number;
+}
+
+/** A large content on its way in. Ops are verified as they come; nothing is trusted. */
+export interface Incoming {
+  /** Chunks that are there (resumed, or accepted so far) and the digest of their list (empty if none). */
+  readonly chunks: number;
+  prefix(): Uint8Array;
+  /** @throws {ContentsError} if an id, an index or a size does not fit; what was accepted before stays */
+  accept(ops: readonly DataOp[], bytes: Uint8Array): void;
+  /**
+   * Verifies the identity, makes the file durable and gives it its place.
+   * @throws {ContentsError} if it is not the announced content; the staged bytes are removed then
+   */
+  finish(): Promise<ChunkList>;
+  /** Lets go of it; the bytes stay for a later resume. */
+  pause(): void;
+}
+
+export interface Contents {
+  /** Appends a block as it came; the caller has verified it. Not durable before {@link sync}. Returns its place. */
+  append(block: Block): { readonly pack: number; readonly offset: number; readonly length: number };
+  /** Makes all appended blocks durable. @throws {ContentsError} — then they must be appended again */
+  sync(): Promise<void>;
+  /** The bytes of a small content (a view; not to be written to). @throws {ContentsError} if damaged or missing */
+  read(id: ContentId, location: Location): Uint8Array;
+
+  /** Starts or resumes receiving a large content. `base`: the content (with its chunks) that ops refer to. */
+  receive(
+    id: ContentId,
+    size: number,
+    base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
+  ): Incoming;
+  hasLarge(id: ContentId): boolean;
+  /** Name below `.fsync/` of a large content. */
+  largeName(id: ContentId): string;
+  /** Fills `into` from `offset` of a large content; returns the bytes read. Not verified. */
+  readLarge(id: ContentId, into: Uint8Array, offset: number): number;
+  /** Forgets a large content whose file was overwritten in place by somebody else. */
+  dropLarge(id: ContentId): void;
+  close(): void;
+}
+
+/** A content is damaged, missing, or not what it was announced as. */
+export class ContentsError extends Error {
+  override name = "ContentsError";
+  readonly code: "corrupt" | "missing" | "no_space" | "io";
+  constructor(code: "corrupt" | "missing" | "no_space" | "io", message: string) {
+    super(message);
+    this.code = code;
+  }
+}

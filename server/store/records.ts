@@ -1,0 +1,100 @@
+/**
+ * The server's memory of what happened: versions, heads, devices, where contents lie. `sqlite_records.ts` is the
+ * embedded one, `tests/fakes/mem_records.ts` its twin; both pass `tests/conformance/records_suite.ts`.
+ */
+import type { ContentId, Entry } from "../../core/entry.ts";
+import type { SyncPath } from "../../core/path.ts";
+import type { Id, Revision } from "../../protocol/messages.ts";
+import type { Location } from "./contents.ts";
+
+export type Operation = "created" | "modified" | "deleted" | "renamed" | "conflict";
+
+/** One version of one path. Never changed after it was written, except `head`. */
+export interface Version {
+  readonly path: SyncPath;
+  readonly revision: Revision;
+  readonly operation: Operation;
+  /** `null`: the path was deleted. */
+  readonly entry: Entry | null;
+  /** The version it was made on, 0 if none was known. */
+  readonly base: Revision;
+  /** For `renamed`: where it was. */
+  readonly from: SyncPath | null;
+  readonly user: string;
+  readonly device: string;
+  readonly replica: Id;
+  /** When the server accepted it, ms. */
+  readonly time: number;
+  /** The author's clock minus the server's, ms, as measured when it connected. */
+  readonly clockOffset: number;
+  /** Whether this is what the path holds now. A conflict's loser never is. */
+  readonly head: boolean;
+}
+
+/** Two versions that were made on the same base without knowing of each other. */
+export interface Conflict {
+  readonly id: number;
+  readonly path: SyncPath;
+  readonly winner: Revision;
+  readonly loser: Revision;
+  /** Common base, 0 if there was none. */
+  readonly base: Revision;
+  readonly winnerUser: string;
+  readonly loserUser: string;
+  readonly reason: string;
+  readonly time: number;
+  readonly resolved: boolean;
+}
+
+export interface Device {
+  readonly id: Id;
+  readonly name: string;
+  readonly user: string;
+  /** SHA-256 of the token. */
+  readonly tokenHash: Uint8Array;
+  readonly created: number;
+  readonly revoked: boolean;
+}
+
+/** Everything that one durability point writes; all of it or nothing. */
+export interface Commit {
+  /** In order; a version with `head` takes the place of the path's head before it. */
+  readonly versions: readonly Version[];
+  readonly conflicts: readonly Omit<Conflict, "id">[];
+  /** Where new contents lie. */
+  readonly locations: readonly (readonly [ContentId, Location])[];
+  /** Chunk lists of new large contents, as `ChunkList` bytes. */
+  readonly chunkLists: readonly (readonly [ContentId, Uint8Array])[];
+}
+
+export interface Records {
+  /** Identity of the folder and its epoch, made at creation. */
+  identity(): { readonly folder: Id; readonly epoch: Id };
+  /** Greatest revision. */
+  headRevision(): Revision;
+  /** All heads that are not deletions. */
+  liveHeads(): Iterable<Version>;
+  /** Up to `limit` heads (deletions too) with revision > `since`, ordered by revision, then path; then those with
+   * revision === `since` and path > `after` come first, so that a page may end inside a revision. */
+  headsSince(since: Revision, after: SyncPath | null, limit: number): Version[];
+  version(path: SyncPath, revision: Revision): Version | null;
+  /** All versions of a path, oldest first. */
+  versions(path: SyncPath): Version[];
+  location(content: ContentId): Location | null;
+  chunkList(content: ContentId): Uint8Array | null;
+  /** @throws {RecordsError} — nothing of it was written */
+  commit(commit: Commit): void;
+  openConflicts(user: string | null): number;
+  conflicts(): Conflict[];
+  device(id: Id): Device | null;
+  addDevice(device: Device): void;
+  /** A free-form value kept with the folder. */
+  setting(key: string): string | null;
+  setSetting(key: string, value: string): void;
+  close(): void;
+}
+
+/** The records cannot be read or written. */
+export class RecordsError extends Error {
+  override name = "RecordsError";
+}

@@ -1,0 +1,38 @@
+/**
+ * A connection that carries whole frames, in order, or ends. `tcp_link.ts` is TCP and TLS,
+ * `tests/fakes/mem_link.ts` its twin; both pass `tests/conformance/link_suite.ts`.
+ *
+ * On the wire a frame is its length (u32, big endian, counting what follows) and its bytes.
+ */
+export interface Link {
+  /** Address of the other side, for logs. */
+  readonly peer: string;
+  /** Bytes on the wire so far, length prefixes included. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Largest frame that is accepted, bytes; a longer one closes the link. Raised after authentication. */
+  frameMax: number;
+  /**
+   * Sends one frame. Resolves when there is room for the next (back-pressure); frames go out in the order of the calls.
+   * @throws {LinkClosed} if the link has ended
+   */
+  send(frame: Uint8Array): Promise<void>;
+  /** The next frame, or `null` when the other side has closed in an orderly way.
+   * @throws {LinkClosed} if the link broke, or the other side sent a frame out of bounds */
+  receive(): Promise<Uint8Array | null>;
+  /** Ends the link; safe to call twice. Sent frames may still be lost. */
+  close(): void;
+}
+
+/** The connection is gone. `reason` is for people. */
+export class LinkClosed extends Error {
+  override name = "LinkClosed";
+}
+
+/** Accepts connections. */
+export interface Listener {
+  readonly port: number;
+  /** The next connection, or `null` after `close`. */
+  accept(): Promise<Link | null>;
+  close(): void;
+}
