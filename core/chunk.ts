@@ -165,6 +165,12 @@ export class ChunkListBuilder {
     this.#length++;
   }
 
+  /** Digest of chunk `index`, a copy. */
+  idAt(index: number): Uint8Array {
+    invariant(index < this.#length, "a chunk record is out of bounds");
+    return this.#bytes.slice(index * RECORD_BYTES, index * RECORD_BYTES + 32);
+  }
+
   /** The list so far. */
   build(): ChunkList {
     return new ChunkList(this.#bytes.slice(0, this.#length * RECORD_BYTES));

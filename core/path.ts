@@ -14,6 +14,8 @@ export type SyncPath = string & { readonly [syncPathBrand]: true };
 export const PATH_BYTES_MAX = 4096;
 /** Longest single name, in UTF-8 bytes (Linux `NAME_MAX`). */
 export const NAME_BYTES_MAX = 255;
+/** Longest text of a symbolic link, in UTF-8 bytes (`PATH_MAX - 1`). */
+export const LINK_TARGET_BYTES_MAX = PATH_BYTES_MAX - 1;
 /** The one name that is ours, at any depth: state, staging and lock live below it and are never synced. */
 export const RESERVED_NAME = ".fsync";
 

@@ -1,0 +1,400 @@
+/**
+ * Looks at the folder and reports what differs from the synced tree. A look may cover everything or a few paths;
+ * it works in slices so that the event loop stays responsive, and it never changes anything.
+ */
+import { chunkContent, type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from "../core/chunk.ts";
+import { clampMtime, type ContentId, type Entry, MODE_MASK } from "../core/entry.ts";
+import { joinPath, LINK_TARGET_BYTES_MAX, type SyncPath, utf8Length } from "../core/path.ts";
+import type { Clock } from "../system/clock.ts";
+import { DiskError, type ReadDisk, type ReadHandle, sameStat, type Stat } from "../system/disk.ts";
+import type { Found, SyncedNode, Trees } from "./trees.ts";
+
+/** Where to look: everything, or single paths; `deep` includes all below. */
+export interface LookRequest {
+  readonly all: boolean;
+  readonly paths: ReadonlyMap<SyncPath, "shallow" | "deep">;
+}
+
+export interface LookContext {
+  readonly disk: ReadDisk;
+  readonly trees: Trees;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Paths that are being transferred right now and are left alone. */
+  readonly isBusy: (path: SyncPath) => boolean;
+  /** Bytes of small files that may be kept for their upload. */
+  readonly keptBytesMax: number;
+  /** Called for each change that was found. */
+  readonly onFound: (path: SyncPath, found: Found) => void;
+  /** Called between slices; resolves when the look may go on, with whether the kept bytes were taken. */
+  readonly onSlice: () => Promise<boolean>;
+}
+
+export interface LookOutcome {
+  /** Paths that changed while they were read; look again soon. */
+  readonly unsteady: ReadonlySet<SyncPath>;
+  /** The whole tree was walked, and every directory in it could be listed. */
+  readonly complete: boolean;
+  readonly directories: number;
+}
+
+/** Work between two slices, milliseconds. */
+const SLICE_MS = 8;
+
+let generation = 0;
+
+/** Looks, and notes every finding in `context.trees`. */
+export async function look(context: LookContext, request: LookRequest): Promise<LookOutcome> {
+  return await new Look(context).run(request);
+}
+
+class Look {
+  readonly #context: LookContext;
+  readonly #generation = ++generation;
+  readonly #unsteady = new Set<SyncPath>();
+  /** Directories that were walked: what is known below and was not met is gone. */
+  readonly #walked = new Set<SyncPath>();
+  /** Directories that could not be listed: nothing is known about what lies below. */
+  readonly #unlisted = new Set<SyncPath>();
+  readonly #reported = new Set<string>();
+  #rootUnlisted = false;
+  #sliceStart: number;
+  #keptBytes = 0;
+  #directories = 0;
+  readonly #buffer = new Uint8Array(SINGLE_CHUNK_MAX + 1);
+
+  constructor(context: LookContext) {
+    this.#context = context;
+    this.#sliceStart = context.clock.monotonic();
+  }
+
+  async run(request: LookRequest): Promise<LookOutcome> {
+    if (request.all) {
+      await this.#walk(null);
+      if (!this.#rootUnlisted) await this.#sweep(this.#context.trees.synced.keys());
+    } else {
+      for (const [path, depth] of request.paths) await this.#lookAt(path, depth === "deep");
+      await this.#sweep(this.#context.trees.syncedAtOrBelow(this.#walked));
+    }
+    this.#sweepLocal(request.all);
+    return {
+      unsteady: this.#unsteady,
+      complete: request.all && !this.#rootUnlisted && this.#unlisted.size === 0,
+      directories: this.#directories,
+    };
+  }
+
+  async #lookAt(path: SyncPath, deep: boolean): Promise<void> {
+    await this.#slice();
+    const stat = this.#stat(path);
+    if (stat === undefined) return;
+    if (stat === null) {
+      this.#walked.add(path);
+      return;
+    }
+    const { trees } = this.#context;
+    const before = trees.localEntry(path);
+    await this.#examine(path, stat);
+    if (stat.kind === "dir" && (deep || before?.kind !== "dir")) await this.#walk(path);
+    else if (stat.kind !== "dir" && before?.kind === "dir") this.#walked.add(path);
+  }
+
+  /** `undefined`: cannot tell. */
+  #stat(path: SyncPath): Stat | null | undefined {
+    try {
+      return this.#context.disk.stat(path);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      // Behind a link there is nothing of ours.
+      if (error.code === "link_in_path") return null;
+      this.#problem(path, error.message);
+      this.#protect(path);
+      return undefined;
+    }
+  }
+
+  async #walk(from: SyncPath | null): Promise<void> {
+    const stack: (SyncPath | null)[] = [from];
+    while (stack.length > 0) {
+      if (this.#context.signal.aborted) {
+        this.#protectAll();
+        return;
+      }
+      const dir = stack.pop()!;
+      const below = await this.#walkDir(dir);
+      for (const path of below) stack.push(path);
+    }
+    if (from !== null) this.#walked.add(from);
+  }
+
+  async #walkDir(dir: SyncPath | null): Promise<SyncPath[]> {
+    let items;
+    try {
+      items = this.#context.disk.list(dir);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      if (dir !== null && (error.code === "not_found" || error.code === "not_a_directory")) return [];
+      if (dir === null) this.#rootUnlisted = true;
+      else this.#unlisted.add(dir);
+      this.#problem(dir ?? ".", error.message);
+      return [];
+    }
+    this.#directories++;
+    if (dir !== null) this.#clearProblem(dir);
+    const below: SyncPath[] = [];
+    for (const item of items) {
+      if ("problem" in item) {
+        this.#problem(dir === null ? item.name : `${dir}/${item.name}`, item.problem);
+        continue;
+      }
+      let path: SyncPath;
+      try {
+        path = joinPath(dir, item.name);
+      } catch (error) {
+        this.#problem(dir === null ? item.name : `${dir}/${item.name}`, String((error as Error).message));
+        continue;
+      }
+      await this.#examine(path, item.stat);
+      if (item.stat.kind === "dir") below.push(path);
+    }
+    await this.#slice();
+    return below;
+  }
+
+  async #examine(path: SyncPath, stat: Stat): Promise<void> {
+    const { trees } = this.#context;
+    const node = trees.synced.get(path);
+    if (node !== undefined) node.seen = this.#generation;
+    const noted = trees.local.get(path);
+    if (noted) noted.seen = this.#generation;
+    if (this.#context.isBusy(path)) return;
+    if (noted === undefined && node !== undefined && node.stat !== null && sameStat(node.stat, stat)) {
+      return this.#clearProblem(path);
+    }
+    if (noted && !noted.racy && sameStat(noted.stat, stat)) return;
+    try {
+      const found = await this.#read(path, stat, node);
+      if (found === null) return;
+      this.#clearProblem(path);
+      if (trees.noteFound(path, found)) this.#context.onFound(path, found);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#notRead(path, error);
+    }
+  }
+
+  #notRead(path: SyncPath, error: DiskError): void {
+    // It vanished between the listing and now: the next look will see that.
+    if (error.code === "not_found" || error.code === "not_a_file" || error.code === "link_in_path") {
+      this.#unsteady.add(path);
+      return;
+    }
+    this.#problem(path, error.message);
+  }
+
+  async #read(path: SyncPath, stat: Stat, node: SyncedNode | undefined): Promise<Found | null> {
+    const { disk } = this.#context;
+    const seen = this.#generation;
+    const mode = modeOf(stat, node);
+    if (stat.kind === "dir") {
+      return { entry: { kind: "dir", mode }, stat, racy: false, bytes: null, chunks: null, seen };
+    }
+    if (stat.kind === "link") {
+      const target = disk.readLink(path);
+      const reason = linkProblem(target);
+      if (reason !== null) {
+        this.#problem(path, `Cannot sync "${path}": ${reason}`);
+        return null;
+      }
+      return {
+        entry: { kind: "link", target },
+        stat,
+        racy: this.#isRacy(stat),
+        bytes: null,
+        chunks: null,
+        seen,
+      };
+    }
+    if (stat.kind === "other") {
+      this.#problem(path, `Cannot sync "${path}": it is neither a file nor a directory nor a link`);
+      return null;
+    }
+    return await this.#readFile(path, mode, node);
+  }
+
+  async #readFile(path: SyncPath, mode: number, node: SyncedNode | undefined): Promise<Found | null> {
+    const handle = this.#context.disk.open(path);
+    try {
+      const before = handle.stat();
+      const content = before.size <= SINGLE_CHUNK_MAX
+        ? this.#readSmall(handle)
+        : await this.#readLarge(handle);
+      const after = handle.stat();
+      if (content === null || content.size !== after.size || !sameStat(before, after)) {
+        this.#unsteady.add(path);
+        return null;
+      }
+      const entry: Entry = {
+        kind: "file",
+        size: content.size,
+        mtime: mtimeOf(after, node),
+        mode,
+        content: content.id,
+      };
+      const { bytes, chunks } = content;
+      return { entry, stat: after, racy: this.#isRacy(after), bytes, chunks, seen: this.#generation };
+    } finally {
+      handle.close();
+    }
+  }
+
+  #readSmall(handle: ReadHandle): ReadContent | null {
+    let size = 0;
+    for (;;) {
+      const n = handle.read(this.#buffer.subarray(size), size);
+      if (n === 0) break;
+      size += n;
+      if (size > SINGLE_CHUNK_MAX) return null;
+    }
+    const view = this.#buffer.subarray(0, size);
+    const kept = this.#keptBytes + size <= this.#context.keptBytesMax;
+    if (kept) this.#keptBytes += size;
+    return { size, id: singleChunkId(view), bytes: kept ? view.slice() : null, chunks: null };
+  }
+
+  async #readLarge(handle: ReadHandle): Promise<ReadContent> {
+    const cutter = chunkContent((into, offset) => handle.read(into, offset));
+    for (;;) {
+      const step = cutter.next();
+      if (step.done) {
+        const chunks = step.value;
+        const size = chunks.totalSize();
+        if (size > SINGLE_CHUNK_MAX) return { size, id: chunks.contentId(), bytes: null, chunks };
+        // It shrank while it was read; the caller compares the size.
+        return { size: -1, id: "" as ContentId, bytes: null, chunks: null };
+      }
+      await this.#context.clock.yield();
+    }
+  }
+
+  #isRacy(stat: Stat): boolean {
+    const { clock, disk } = this.#context;
+    return clock.now() * 1000 - Math.max(stat.mtimeUs, stat.ctimeUs) < disk.racyWindowUs;
+  }
+
+  /** What is known, lies below a walked directory and was not met, is gone. */
+  async #sweep(known: Iterable<SyncPath>): Promise<void> {
+    const { trees } = this.#context;
+    const missing: SyncPath[] = [];
+    for (const path of known) {
+      if (trees.synced.get(path)?.seen !== this.#generation && trees.local.get(path) !== null) {
+        missing.push(path);
+      }
+    }
+    for (const path of missing) {
+      await this.#slice();
+      if (this.#isProtected(path) || this.#context.isBusy(path)) continue;
+      const stat = this.#stat(path);
+      if (stat === null) trees.noteGone(path);
+      // It came back, or was moved here, while the walk was elsewhere.
+      else if (stat !== undefined) await this.#examine(path, stat);
+    }
+  }
+
+  /** What was noted as new or changed and is no more. */
+  #sweepLocal(all: boolean): void {
+    const { trees } = this.#context;
+    for (const [path, found] of [...trees.local]) {
+      if (found === null || found.seen === this.#generation || this.#isProtected(path)) continue;
+      if (!all && !this.#isBelowWalked(path)) continue;
+      if (this.#context.isBusy(path)) continue;
+      if (this.#stat(path) === null) trees.noteGone(path);
+    }
+    this.#sweepProblems(all);
+  }
+
+  /** Problems of paths that are no longer there, or were read this time. */
+  #sweepProblems(all: boolean): void {
+    const { trees } = this.#context;
+    for (const [path, problem] of [...trees.problems]) {
+      if (problem.at === "look" && all && !this.#reported.has(path)) trees.problems.delete(path);
+    }
+  }
+
+  #isBelowWalked(path: SyncPath): boolean {
+    if (this.#walked.has(path)) return true;
+    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      if (this.#walked.has(path.slice(0, slash) as SyncPath)) return true;
+    }
+    return false;
+  }
+
+  #isProtected(path: SyncPath): boolean {
+    if (this.#rootUnlisted) return true;
+    if (this.#unlisted.size === 0) return false;
+    for (let slash = path.length; slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      if (this.#unlisted.has(path.slice(0, slash) as SyncPath)) return true;
+    }
+    return false;
+  }
+
+  #protect(path: SyncPath): void {
+    this.#unlisted.add(path);
+  }
+
+  #protectAll(): void {
+    this.#rootUnlisted = true;
+  }
+
+  #problem(path: string, reason: string): void {
+    this.#reported.add(path);
+    this.#context.trees.problems.set(path, { path, reason, at: "look" });
+  }
+
+  #clearProblem(path: SyncPath): void {
+    const { problems } = this.#context.trees;
+    if (problems.size > 0 && problems.get(path)?.at === "look") problems.delete(path);
+  }
+
+  async #slice(): Promise<void> {
+    const { clock } = this.#context;
+    if (clock.monotonic() - this.#sliceStart < SLICE_MS) return;
+    await clock.yield();
+    if (await this.#context.onSlice()) this.#keptBytes = 0;
+    this.#sliceStart = clock.monotonic();
+  }
+}
+
+interface ReadContent {
+  readonly size: number;
+  readonly id: ContentId;
+  readonly bytes: Uint8Array | null;
+  readonly chunks: ChunkList | null;
+}
+
+/**
+ * The bits that the user means: where the disk stored other bits than were agreed on (a shared folder adds group bits),
+ * they count as unchanged as long as the disk says the same.
+ */
+function modeOf(stat: Stat, node: SyncedNode | undefined): number {
+  if (
+    node?.stat && node.entry.kind !== "link" && node.stat.mode === stat.mode && node.stat.kind === stat.kind
+  ) {
+    return node.entry.mode;
+  }
+  return stat.mode & MODE_MASK;
+}
+
+/** The time that the user means; the same rule for disks that store times coarsely. */
+function mtimeOf(stat: Stat, node: SyncedNode | undefined): number {
+  if (node?.stat && node.entry.kind === "file" && node.stat.mtimeUs === stat.mtimeUs) return node.entry.mtime;
+  return clampMtime(stat.mtimeUs / 1000);
+}
+
+function linkProblem(target: string): string | null {
+  if (target === "") return "the link is empty";
+  if (!target.isWellFormed()) return "the link's text is not UTF-8";
+  return utf8Length(target) > LINK_TARGET_BYTES_MAX
+    ? `the link is longer than ${LINK_TARGET_BYTES_MAX} bytes`
+    : null;
+}

@@ -1,0 +1,263 @@
+/**
+ * The three trees of a replica in memory. *Synced* is complete; *local* and *remote* hold only what differs from it.
+ * Nothing here touches the disk or the link: the engine reports what it saw and what was done.
+ */
+import { type Entry, sameEntry } from "../core/entry.ts";
+import { isAtOrBelow, isBelow, rebase, type SyncPath } from "../core/path.ts";
+import type { ChunkList } from "../core/chunk.ts";
+import { invariant } from "../core/invariant.ts";
+import type { Author, Notice, Revision } from "../protocol/messages.ts";
+import { sameStat, type Stat } from "../system/disk.ts";
+import type { StateChange, Synced } from "./state.ts";
+
+/** A synced row in memory. `seen` marks the last walk that met it. */
+export interface SyncedNode {
+  entry: Entry;
+  revision: Revision;
+  stat: Stat | null;
+  seen: number;
+}
+
+/** What a look found at a path. */
+export interface Found {
+  readonly entry: Entry;
+  readonly stat: Stat;
+  /** It changed so shortly before the look that a later change could look the same. */
+  readonly racy: boolean;
+  /** Content of a small file, kept for the upload while there is room. */
+  bytes: Uint8Array | null;
+  /** Chunks of a large file. */
+  readonly chunks: ChunkList | null;
+  seen: number;
+}
+
+export interface RemoteHead {
+  readonly entry: Entry | null;
+  readonly revision: Revision;
+  readonly author: Author;
+}
+
+/** Why a path is not synced at the moment. */
+export interface Problem {
+  readonly path: string;
+  readonly reason: string;
+  /** The look or step that met it; a later success of the same kind clears it. */
+  readonly at: "look" | "push" | "pull";
+}
+
+export class Trees {
+  readonly synced = new Map<SyncPath, SyncedNode>();
+  readonly local = new Map<SyncPath, Found | null>();
+  readonly remote = new Map<SyncPath, RemoteHead>();
+  readonly problems = new Map<string, Problem>();
+  /** Everything that the server accepted up to here is in `remote` or `synced`. */
+  upTo: Revision = 0;
+  /** Files (not directories or links) in the synced tree. */
+  files = 0;
+
+  /** Rows whose stat alone was renewed. */
+  readonly #refresh = new Set<SyncPath>();
+  #pending: {
+    set: Map<SyncPath, Uint8Array | null>;
+    gone: Set<SyncPath>;
+    moved: { from: SyncPath; to: SyncPath; revision: Revision }[];
+  } = { set: new Map(), gone: new Set(), moved: [] };
+
+  load(rows: ReadonlyMap<SyncPath, Synced>, cursor: Revision): void {
+    this.upTo = cursor;
+    for (const [path, row] of rows) {
+      this.synced.set(path, { entry: row.entry, revision: row.revision, stat: row.stat, seen: 0 });
+      if (row.entry.kind === "file") this.files++;
+    }
+  }
+
+  /** Both sides agree on `entry`. The change waits for {@link takePending}. */
+  agree(path: SyncPath, entry: Entry, revision: Revision, stat: Stat | null, chunks: ChunkList | null): void {
+    const node = this.synced.get(path);
+    if (node === undefined) {
+      this.synced.set(path, { entry, revision, stat, seen: 0 });
+      if (entry.kind === "file") this.files++;
+    } else {
+      this.files += (entry.kind === "file" ? 1 : 0) - (node.entry.kind === "file" ? 1 : 0);
+      node.entry = entry;
+      node.revision = revision;
+      node.stat = stat;
+    }
+    this.#pending.gone.delete(path);
+    this.#pending.set.set(path, chunks?.bytes ?? null);
+    this.#settleRemote(path, revision);
+  }
+
+  /** Both sides agree that nothing is at `path`. */
+  agreeGone(path: SyncPath, revision: Revision): void {
+    const node = this.synced.get(path);
+    if (node !== undefined) {
+      this.synced.delete(path);
+      if (node.entry.kind === "file") this.files--;
+      this.#pending.set.delete(path);
+      this.#pending.gone.add(path);
+    }
+    this.#settleRemote(path, revision);
+  }
+
+  /** The subtree at `from` is now at `to` on both sides. Whatever waits must have been taken before. */
+  agreeMoved(from: SyncPath, to: SyncPath, revision: Revision): void {
+    invariant(!this.hasPending, "a move must not overtake rows that wait to be written");
+    const moved: [SyncPath, SyncedNode][] = [];
+    for (const [path, node] of this.synced) if (isAtOrBelow(path, from)) moved.push([path, node]);
+    for (const [path, node] of moved) {
+      this.synced.delete(path);
+      node.revision = revision;
+      this.synced.set(rebase(path, from, to), node);
+    }
+    this.#rebaseLocal(moved, from, to);
+    this.#pending.moved.push({ from, to, revision });
+  }
+
+  /** What differs here is now measured against the moved rows. */
+  #rebaseLocal(moved: readonly [SyncPath, SyncedNode][], from: SyncPath, to: SyncPath): void {
+    for (const [path, node] of moved) {
+      if (this.local.get(path) === null) this.local.delete(path);
+      const target = rebase(path, from, to);
+      const found = this.local.get(target);
+      if (found === undefined) this.local.set(target, null);
+      else if (found !== null) this.noteFound(target, found);
+    }
+  }
+
+  #settleRemote(path: SyncPath, revision: Revision): void {
+    const head = this.remote.get(path);
+    if (head !== undefined && head.revision <= revision) this.remote.delete(path);
+  }
+
+  /** A look found `found` at `path`. Returns whether that is a change. */
+  noteFound(path: SyncPath, found: Found): boolean {
+    const node = this.synced.get(path);
+    if (node !== undefined && sameEntry(node.entry, found.entry)) {
+      this.local.delete(path);
+      const stat = found.racy ? null : found.stat;
+      if (!sameStat(node.stat, stat)) {
+        node.stat = stat;
+        if (!this.#pending.set.has(path)) this.#refresh.add(path);
+      }
+      return false;
+    }
+    this.local.set(path, found);
+    return true;
+  }
+
+  /** A look found nothing at `path`. */
+  noteGone(path: SyncPath): void {
+    if (this.synced.has(path)) this.local.set(path, null);
+    else this.local.delete(path);
+  }
+
+  /** The server told of a head. */
+  noteNotice(notice: Notice): void {
+    if (notice.kind === "moved") return this.#noteMoved(notice);
+    const entry = notice.kind === "set" ? notice.entry : null;
+    const node = this.synced.get(notice.path);
+    if (node !== undefined && node.revision >= notice.revision) return;
+    const known = this.remote.get(notice.path);
+    if (known !== undefined && known.revision >= notice.revision) return;
+    if (entry === null && node === undefined && !this.local.has(notice.path)) {
+      this.remote.delete(notice.path);
+      return;
+    }
+    this.remote.set(notice.path, { entry, revision: notice.revision, author: notice.author });
+  }
+
+  #noteMoved(notice: Extract<Notice, { kind: "moved" }>): void {
+    const { from, to, revision, author } = notice;
+    const heads = new Map<SyncPath, Entry>();
+    for (const [path, node] of this.synced) if (isAtOrBelow(path, from)) heads.set(path, node.entry);
+    for (const [path, head] of this.remote) {
+      if (!isAtOrBelow(path, from)) continue;
+      if (head.entry === null) heads.delete(path);
+      else heads.set(path, head.entry);
+    }
+    for (const [path, entry] of heads) {
+      this.noteNotice({ kind: "gone", path, revision, author });
+      this.noteNotice({ kind: "set", path: rebase(path, from, to), revision, entry, from: path, author });
+    }
+  }
+
+  /** The entry that the server holds at `path`, as far as is known here. */
+  remoteEntry(path: SyncPath): Entry | null {
+    const head = this.remote.get(path);
+    return head !== undefined ? head.entry : this.synced.get(path)?.entry ?? null;
+  }
+
+  /** The entry that stands here, as of the last look. */
+  localEntry(path: SyncPath): Entry | null {
+    const found = this.local.get(path);
+    return found !== undefined ? found?.entry ?? null : this.synced.get(path)?.entry ?? null;
+  }
+
+  /** Every head up to here is agreed on: what is not yet, must be asked for again after a restart. */
+  cursor(): Revision {
+    let cursor = this.upTo;
+    for (const head of this.remote.values()) if (head.revision <= cursor) cursor = head.revision - 1;
+    return cursor;
+  }
+
+  /** Synced paths below any of `roots` (a root itself included), in one pass. */
+  *syncedAtOrBelow(roots: ReadonlySet<SyncPath>): Generator<SyncPath> {
+    if (roots.size === 0) return;
+    for (const path of this.synced.keys()) {
+      if (roots.has(path)) {
+        yield path;
+        continue;
+      }
+      for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+        if (!roots.has(path.slice(0, slash) as SyncPath)) continue;
+        yield path;
+        break;
+      }
+    }
+  }
+
+  /** Whether anything that is known here lies below `dir`. */
+  hasBelow(dir: SyncPath): boolean {
+    for (const path of this.synced.keys()) if (isBelow(path, dir)) return true;
+    for (const [path, found] of this.local) if (found !== null && isBelow(path, dir)) return true;
+    return false;
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.set.size + this.#pending.gone.size + this.#pending.moved.length +
+        this.#refresh.size > 0;
+  }
+
+  /** What has to be written to the state, with the chunk list that `keepChunks` finds for refreshed rows. */
+  takePending(keepChunks: (path: SyncPath) => Uint8Array | null): StateChange {
+    const set: [SyncPath, Synced, Uint8Array | null][] = [];
+    for (const [path, chunks] of this.#pending.set) this.#pushRow(set, path, chunks);
+    for (const path of this.#refresh) {
+      if (!this.#pending.set.has(path)) this.#pushRow(set, path, keepChunks(path));
+    }
+    const change = { set, gone: [...this.#pending.gone], moved: this.#pending.moved };
+    this.#pending = { set: new Map(), gone: new Set(), moved: [] };
+    this.#refresh.clear();
+    return change;
+  }
+
+  #pushRow(set: [SyncPath, Synced, Uint8Array | null][], path: SyncPath, chunks: Uint8Array | null): void {
+    const node = this.synced.get(path);
+    if (node !== undefined) {
+      set.push([path, { entry: node.entry, revision: node.revision, stat: node.stat }, chunks]);
+    }
+  }
+
+  /** Forgets everything (the state was reset). */
+  clear(): void {
+    this.synced.clear();
+    this.local.clear();
+    this.remote.clear();
+    this.problems.clear();
+    this.#pending = { set: new Map(), gone: new Set(), moved: [] };
+    this.#refresh.clear();
+    this.upTo = 0;
+    this.files = 0;
+  }
+}
