@@ -22,13 +22,23 @@ export interface Location {
   readonly size: number;
 }
 
+/** A place behind a block: the bytes of `pack` before `offset` are recorded. */
+export interface PackEnd {
+  readonly pack: number;
+  readonly offset: number;
+}
+
 /** A large content on its way in. Ops are verified as they come; nothing is trusted. */
 export interface Incoming {
   /** Chunks that are there (resumed, or accepted so far) and the digest of their list (empty if none). */
   readonly chunks: number;
   prefix(): Uint8Array;
-  /** @throws {ContentsError} if an id, an index or a size does not fit; what was accepted before stays */
-  accept(ops: readonly DataOp[], bytes: Uint8Array): void;
+  /**
+   * Takes the next ops; wait for it before the next call. It works in slices, since one op may copy gigabytes of the
+   * base.
+   * @throws {ContentsError} if an id, an index or a size does not fit; what was accepted before stays
+   */
+  accept(ops: readonly DataOp[], bytes: Uint8Array): Promise<void>;
   /**
    * Verifies the identity, makes the file durable and gives it its place.
    * @throws {ContentsError} if it is not the announced content; the staged bytes are removed then
@@ -46,12 +56,17 @@ export interface Contents {
   /** The bytes of a small content (a view; not to be written to). @throws {ContentsError} if damaged or missing */
   read(id: ContentId, location: Location): Uint8Array;
 
-  /** Starts or resumes receiving a large content. `base`: the content (with its chunks) that ops refer to. */
+  /**
+   * Starts or resumes receiving a large content. `base`: the large content (with its chunks) that ops refer to. A
+   * resumed one is read again in slices, hence the promise. Several may be under way for the same id; each has its own
+   * staged file.
+   * @throws {ContentsError}
+   */
   receive(
     id: ContentId,
     size: number,
     base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
-  ): Incoming;
+  ): Promise<Incoming>;
   hasLarge(id: ContentId): boolean;
   /** Name below `.fsync/` of a large content. */
   largeName(id: ContentId): string;

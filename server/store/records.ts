@@ -5,7 +5,7 @@
 import type { ContentId, Entry } from "../../core/entry.ts";
 import type { SyncPath } from "../../core/path.ts";
 import type { Id, Revision } from "../../protocol/messages.ts";
-import type { Location } from "./contents.ts";
+import type { Location, PackEnd } from "./contents.ts";
 
 export type Operation = "created" | "modified" | "deleted" | "renamed" | "conflict";
 
@@ -74,14 +74,19 @@ export interface Records {
   headRevision(): Revision;
   /** All heads that are not deletions. */
   liveHeads(): Iterable<Version>;
-  /** Up to `limit` heads (deletions too) with revision > `since`, ordered by revision, then path; then those with
-   * revision === `since` and path > `after` come first, so that a page may end inside a revision. */
+  /**
+   * Up to `limit` heads (deletions too) with revision > `since`, ordered by revision, then path. With `after`, those
+   * with revision === `since` and path > `after` come first, so that a page may end inside a revision. Paths are
+   * ordered by their UTF-8 bytes.
+   */
   headsSince(since: Revision, after: SyncPath | null, limit: number): Version[];
   version(path: SyncPath, revision: Revision): Version | null;
   /** All versions of a path, oldest first. */
   versions(path: SyncPath): Version[];
   location(content: ContentId): Location | null;
   chunkList(content: ContentId): Uint8Array | null;
+  /** Where the last recorded block ends, `{ pack: 0, offset: 0 }` if there is none; what lies behind was never named. */
+  packEnd(): PackEnd;
   /** @throws {RecordsError} — nothing of it was written */
   commit(commit: Commit): void;
   openConflicts(user: string | null): number;
