@@ -1,5 +1,5 @@
 /** Bounds of the wire, each with its reason. Both sides hold them. */
-import { CHUNK_MAX, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import { CHUNK_MAX, CHUNK_MIN, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 
 /** Before authentication a stranger gets no more memory than a Hello needs. */
 export const FRAME_BYTES_MAX_BEFORE_AUTH = 4 * 1024;
@@ -25,6 +25,14 @@ export const LINK_TARGET_BYTES_MAX = 4095;
 export const REQUESTS_IN_FLIGHT_MAX = 32;
 /** Largest file (8 TiB); a chunk list of it still fits in memory on the server. */
 export const FILE_BYTES_MAX = 8 * 2 ** 40;
+/** Most chunks that a content can have; each but the last is longer than `CHUNK_MIN`. */
+export const CHUNKS_MAX = FILE_BYTES_MAX / CHUNK_MIN;
+/** Protocol versions that a client may offer: far more than will be spoken at one time. */
+export const VERSIONS_MAX = 32;
+/** Bytes of a device's token; ours has 32, other kinds of credential need room too. */
+export const TOKEN_BYTES_MAX = 256;
+/** Longest heartbeat that a server may ask for: a dead link must show within minutes, and timers end at 2^31 ms. */
+export const HEARTBEAT_MS_MAX = 600_000;
 /** Each side says something at least this often. */
 export const HEARTBEAT_MS = 15_000;
 /** Silence after which the other side is taken for dead: three heartbeats. */
