@@ -33,10 +33,11 @@ export interface Binding {
   readonly lastSync: number;
 }
 
+/** Applied in the order: `moved`, `set`, `gone`. */
 export interface StateChange {
   readonly set?: readonly (readonly [SyncPath, Synced, Uint8Array | null])[];
   readonly gone?: readonly SyncPath[];
-  /** Moves all rows at and below `from` to `to`. Applied first. */
+  /** Moves all rows at and below `from` to `to`, in place of what rows stand there. */
   readonly moved?: readonly { readonly from: SyncPath; readonly to: SyncPath; readonly revision: Revision }[];
   readonly binding?: Partial<Binding>;
 }
@@ -49,12 +50,25 @@ export interface State {
   chunks(path: SyncPath): Uint8Array | null;
   /** Applies all of `change` or nothing. @throws {StateError} */
   write(change: StateChange): void;
-  /** Forgets every row, keeps the replica identity apart: a new one is made (a first sync follows). */
+  /**
+   * Forgets every row and which folder it belongs to, keeps the server's address, and makes a new replica identity (a
+   * first sync follows).
+   */
   reset(): void;
   close(): void;
 }
 
-/** The state cannot be read or written. */
+/**
+ * The state cannot be read or written. Nothing of the failed write was kept; `damaged` and `newer` stay so until
+ * somebody acts on the hint.
+ */
 export class StateError extends Error {
   override name = "StateError";
+  readonly code: "damaged" | "newer" | "no_space" | "busy" | "io";
+  readonly hint: string;
+  constructor(code: "damaged" | "newer" | "no_space" | "busy" | "io", message: string, hint = "") {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
 }

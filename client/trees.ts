@@ -52,6 +52,8 @@ export class Trees {
   readonly problems = new Map<string, Problem>();
   /** Everything that the server accepted up to here is in `remote` or `synced`. */
   upTo: Revision = 0;
+  /** Chunk lists of rows that are not written yet. */
+  readonly waitingChunks = new Map<SyncPath, Uint8Array>();
   /** Files (not directories or links) in the synced tree. */
   files = 0;
 
@@ -85,6 +87,8 @@ export class Trees {
     }
     this.#pending.gone.delete(path);
     this.#pending.set.set(path, chunks?.bytes ?? null);
+    if (chunks !== null) this.waitingChunks.set(path, chunks.bytes);
+    else this.waitingChunks.delete(path);
     this.#settleRemote(path, revision);
   }
 
@@ -116,7 +120,7 @@ export class Trees {
 
   /** What differs here is now measured against the moved rows. */
   #rebaseLocal(moved: readonly [SyncPath, SyncedNode][], from: SyncPath, to: SyncPath): void {
-    for (const [path, node] of moved) {
+    for (const [path] of moved) {
       if (this.local.get(path) === null) this.local.delete(path);
       const target = rebase(path, from, to);
       const found = this.local.get(target);
@@ -230,7 +234,7 @@ export class Trees {
   }
 
   /** What has to be written to the state, with the chunk list that `keepChunks` finds for refreshed rows. */
-  takePending(keepChunks: (path: SyncPath) => Uint8Array | null): StateChange {
+  takePending(keepChunks: (path: SyncPath) => Uint8Array | null): Required<Omit<StateChange, "binding">> {
     const set: [SyncPath, Synced, Uint8Array | null][] = [];
     for (const [path, chunks] of this.#pending.set) this.#pushRow(set, path, chunks);
     for (const path of this.#refresh) {
@@ -240,6 +244,14 @@ export class Trees {
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
     return change;
+  }
+
+  /** What {@link takePending} gave out is in the state now. */
+  written(change: StateChange): void {
+    if (this.waitingChunks.size === 0) return;
+    for (const [path, , chunks] of change.set ?? []) {
+      if (chunks !== null && this.waitingChunks.get(path) === chunks) this.waitingChunks.delete(path);
+    }
   }
 
   #pushRow(set: [SyncPath, Synced, Uint8Array | null][], path: SyncPath, chunks: Uint8Array | null): void {
@@ -255,6 +267,7 @@ export class Trees {
     this.local.clear();
     this.remote.clear();
     this.problems.clear();
+    this.waitingChunks.clear();
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
     this.upTo = 0;

@@ -1,0 +1,584 @@
+/**
+ * The engine of a replica: looks, plans and carries out, until both sides agree; then waits for the next hint.
+ *
+ * Invariants:
+ * 1. One cycle at a time; large contents go on beside it, and their paths are left alone meanwhile.
+ * 2. Events and notices only record that there is something to do; {@link Engine.#cycle} alone decides what.
+ * 3. "in sync" is said only when the last look was complete, nothing differs, and nothing waits.
+ */
+import type { Entry } from "../core/entry.ts";
+import { ancestorsOf, type SyncPath } from "../core/path.ts";
+import { GUARD_AT_REST, guardDeletes, type GuardState } from "../core/guard.ts";
+import { type Plan, plan } from "../core/plan.ts";
+import { findRenames, type Placed, type Rename } from "../core/renames.ts";
+import type { Changes } from "../protocol/messages.ts";
+import type { Connector, Remote } from "../protocol/remote.ts";
+import { RemoteError } from "../protocol/errors.ts";
+import { DiskError } from "../system/disk.ts";
+import { HeldError, UnreachableError } from "./errors.ts";
+import type { SyncState } from "./events.ts";
+import { EarlyPush } from "./early_push.ts";
+import { checkIdentity } from "./identity_check.ts";
+import { look, type LookRequest } from "./look.ts";
+import { Pull } from "./pull.ts";
+import { Push } from "./push.ts";
+import { pushRenames } from "./push_renames.ts";
+import { Replica, type ReplicaParts } from "./replica.ts";
+import { StateError } from "./state.ts";
+import { Transfers } from "./transfers.ts";
+import type { Problem } from "./trees.ts";
+
+export interface EngineOptions extends ReplicaParts {
+  readonly connector: Connector;
+  /** Name of the folder on the server; empty for its only one. */
+  readonly folder: string;
+  /** Why the root cannot be trusted at the moment (gone, unmounted, replaced), or `null`. */
+  readonly rootProblem: () => string | null;
+  /** The guard against mass deletion; off for the server's own tree when it follows the folder. */
+  readonly guard: "on" | "local-only";
+  /** How long a full look took, ms, so that the next one can be planned. */
+  readonly onLooked?: (durationMs: number) => void;
+}
+
+export interface EngineStatus {
+  readonly state: SyncState;
+  readonly connected: boolean;
+  readonly user: string;
+  readonly files: number;
+  readonly pendingUp: number;
+  readonly pendingDown: number;
+  readonly transfers: number;
+  readonly conflicts: number;
+  readonly held: HeldDeletes | null;
+  readonly problems: readonly Problem[];
+  /** Wall clock, ms; 0: never. */
+  readonly lastFullLook: number;
+  readonly lastSync: number;
+  readonly reason: string;
+}
+
+export interface HeldDeletes {
+  readonly side: "here" | "server";
+  readonly deletes: number;
+  readonly files: number;
+}
+
+/** Waits between two tries to connect, milliseconds; with jitter, so that clients do not come back all at once. */
+const BACKOFF_MS_FIRST = 250;
+const BACKOFF_MS_MAX = 30_000;
+/** A file that changed while it was read is looked at again after this, milliseconds. */
+const UNSTEADY_MS = 150;
+/** Deletes are sent when no new ones were found for this long, milliseconds. */
+const DELETES_QUIET_MS = 60;
+/** … and after this long in any case. */
+const DELETES_WAIT_MS_MAX = 5000;
+/** Cycles without an end in sight, before a pass gives up and says so. */
+const PASS_CYCLES_MAX = 50;
+/** Bytes of small files that a look keeps for their upload. */
+const KEPT_BYTES_MAX = 24 * 1024 * 1024;
+/** How long a plan that was refused as stale waits for the news that made it so, milliseconds. */
+const STALE_WAIT_MS = 1000;
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #replica: Replica;
+  #transfers: Transfers;
+  #dirty: { all: boolean; paths: Map<SyncPath, "shallow" | "deep"> } = { all: true, paths: new Map() };
+  #wake: () => void = () => {};
+  #remoteNews = false;
+  #guard: GuardState = GUARD_AT_REST;
+  #approved = false;
+  #held: HeldDeletes | null = null;
+  #state: SyncState = "unknown";
+  #connected = false;
+  #user = "";
+  #conflicts = 0;
+  #reason = "";
+  #lastFullLook = 0;
+  #completeLook = false;
+  #cycling = false;
+  #watching = false;
+  #deletes = { count: 0, since: 0, first: 0 };
+  #deletesWait = false;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#replica = new Replica(options);
+    this.#transfers = new Transfers(this.#replica);
+  }
+
+  /** Something may have changed on disk. */
+  dirty(request: LookRequest): void {
+    if (request.all) this.#dirty.all = true;
+    for (const [path, depth] of request.paths) {
+      if (this.#dirty.paths.get(path) !== "deep") this.#dirty.paths.set(path, depth);
+    }
+    this.#wake();
+  }
+
+  /** Lets deletes that the guard holds pass, once. */
+  approveDeletes(): void {
+    this.#approved = true;
+    this.#planAgain();
+  }
+
+  /** Forgets what was synced and with which server: the next sync merges both sides and deletes nothing. */
+  acceptServer(): void {
+    this.#replica.state.reset();
+    this.#replica.reload();
+  }
+
+  status(): EngineStatus {
+    const { trees } = this.#replica;
+    return {
+      state: this.#state,
+      connected: this.#connected,
+      user: this.#user,
+      files: trees.files,
+      pendingUp: trees.local.size,
+      pendingDown: trees.remote.size,
+      transfers: this.#transfers.size,
+      conflicts: this.#conflicts,
+      held: this.#held,
+      problems: [...trees.problems.values()],
+      lastFullLook: this.#lastFullLook,
+      lastSync: this.#replica.state.binding().lastSync,
+      reason: this.#reason,
+    };
+  }
+
+  /**
+   * One pass: connects, syncs until nothing is left to do, and ends.
+   *
+   * @throws {UnreachableError | RemoteError | HeldError | DiskError | StateError} what made the pass impossible; what
+   * concerns single paths or a held delete is in the status instead
+   */
+  async pass(signal: AbortSignal): Promise<EngineStatus> {
+    const remote = await this.#connect(signal);
+    try {
+      await this.#subscribe(remote);
+      this.#dirty.all = true;
+      for (let cycles = 0; !signal.aborted && this.#hasWork(); cycles++) {
+        if (cycles === PASS_CYCLES_MAX) {
+          this.#giveUp();
+          break;
+        }
+        await this.#cycle(remote, signal);
+        await this.#transfers.drain();
+        if (!this.#hasWork() && this.#replica.unsteady.size > 0) {
+          await this.#options.clock.sleep(UNSTEADY_MS, signal);
+          this.#retryUnsteady();
+        }
+      }
+      await this.#replica.flush();
+      this.#noteState();
+      return this.status();
+    } finally {
+      remote.close();
+      this.#connected = false;
+    }
+  }
+
+  /** What a pass would do, without doing any of it. */
+  async preview(signal: AbortSignal): Promise<{ readonly renames: readonly Rename[]; readonly plan: Plan }> {
+    const remote = await this.#connect(signal);
+    try {
+      await this.#subscribe(remote);
+      await this.#look({ all: true, paths: new Map() }, signal, null);
+      return { renames: this.#renames(), plan: this.#plan() };
+    } finally {
+      remote.close();
+    }
+  }
+
+  /** Keeps the folder in sync until `signal` aborts. @throws {HeldError | StateError} what needs a person */
+  async run(signal: AbortSignal): Promise<void> {
+    let backoff = BACKOFF_MS_FIRST;
+    this.#watching = true;
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    while (!signal.aborted) {
+      try {
+        await this.#session(signal, () => {
+          backoff = BACKOFF_MS_FIRST;
+        });
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#lost(error);
+      }
+      if (signal.aborted) break;
+      const wait = backoff * (0.5 + this.#options.random.fraction());
+      backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
+      await this.#options.clock.sleep(wait, signal);
+    }
+    await this.#transfers.drain().catch(() => {});
+    await this.#replica.flush().catch(() => {});
+    this.#setState("stopped");
+  }
+
+  /** Decides what a failed session means: try again later, or a person is needed. */
+  #lost(error: unknown): void {
+    const fatal = error instanceof HeldError || error instanceof StateError ||
+      (error instanceof RemoteError && ["denied", "version", "forbidden", "notFound"].includes(error.code));
+    if (fatal || !(error instanceof Error)) throw error;
+    const expected = error instanceof UnreachableError || error instanceof RemoteError ||
+      error instanceof DiskError ||
+      error.name === "LinkClosed" || error.name === "ProtocolError";
+    if (!expected) throw error;
+    this.#connected = false;
+    if (this.#reason !== error.message) {
+      this.#options.onEvent({ type: "disconnected", reason: error.message });
+    }
+    this.#reason = error.message;
+    this.#setState("unreachable");
+  }
+
+  async #session(signal: AbortSignal, onConnected: () => void): Promise<void> {
+    const remote = await this.#connect(signal);
+    let ended: Error | null = null;
+    remote.closed.then((reason) => {
+      ended = reason;
+      this.#wake();
+    });
+    try {
+      await this.#subscribe(remote);
+      onConnected();
+      this.#dirty.all = true;
+      while (!signal.aborted && ended === null) {
+        if (this.#hasWork()) {
+          await this.#cycle(remote, signal);
+          if (this.#replica.unsteady.size > 0) this.#later(UNSTEADY_MS, signal, () => this.#retryUnsteady());
+          if (this.#deletesWait) this.#later(DELETES_QUIET_MS, signal, () => this.#planAgain());
+        } else {
+          await this.#replica.flush();
+          this.#noteState();
+          await this.#waitForWork(() => signal.aborted || ended !== null);
+        }
+      }
+      if (ended !== null && !signal.aborted) throw ended;
+    } finally {
+      remote.close();
+      this.#connected = false;
+    }
+  }
+
+  #planAgain(): void {
+    this.#remoteNews = true;
+    this.#wake();
+  }
+
+  /** Runs `action` after `ms`; several calls for the same action cost nothing more than a look at nothing. */
+  #later(ms: number, signal: AbortSignal, action: () => void): void {
+    void this.#options.clock.sleep(ms, signal).then(() => {
+      if (!signal.aborted) action();
+    });
+  }
+
+  #waitForWork(stop: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!stop() && !this.#hasWork()) return;
+        this.#wake = () => {};
+        resolve();
+      };
+      this.#wake = check;
+      check();
+    });
+  }
+
+  #hasWork(): boolean {
+    return this.#dirty.all || this.#dirty.paths.size > 0 || this.#remoteNews ||
+      this.#replica.lookAgain.size > 0;
+  }
+
+  async #connect(signal: AbortSignal): Promise<Remote> {
+    const root = this.#options.rootProblem();
+    if (root !== null) {
+      throw new HeldError(root, "nothing was deleted on the server; bring the folder back and try again");
+    }
+    const { state } = this.#options;
+    this.#transfers = new Transfers(this.#replica);
+    const remote = await this.#options.connector.connect(
+      { replica: state.binding().replica, folder: this.#options.folder },
+      signal,
+    );
+    try {
+      checkIdentity(state.binding(), remote.welcome);
+    } catch (error) {
+      remote.close();
+      throw error;
+    }
+    const { folder, epoch, user, conflicts } = remote.welcome;
+    if (state.binding().folder === null) state.write({ binding: { folder, epoch } });
+    this.#connected = true;
+    this.#user = user;
+    this.#conflicts = conflicts;
+    this.#reason = "";
+    this.#transfers.onEnd = () => this.#wake();
+    this.#options.onEvent({ type: "connected", user });
+    return remote;
+  }
+
+  async #subscribe(remote: Remote): Promise<void> {
+    const { trees } = this.#replica;
+    await remote.subscribe(trees.cursor(), true, (changes: Changes) => {
+      for (const notice of changes.notices) {
+        trees.noteNotice(notice);
+        this.#replica.blocked.delete(notice.kind === "moved" ? notice.to : notice.path);
+      }
+      trees.upTo = Math.max(trees.upTo, changes.upTo);
+      this.#conflicts = changes.conflicts;
+      if (changes.notices.length > 0) this.#remoteNews = true;
+      this.#wake();
+    });
+  }
+
+  async #cycle(remote: Remote, signal: AbortSignal): Promise<void> {
+    const root = this.#options.rootProblem();
+    if (root !== null) {
+      throw new HeldError(root, "nothing was deleted on the server; bring the folder back and try again");
+    }
+    this.#cycling = true;
+    this.#setState("syncing");
+    try {
+      const push = new Push(this.#replica, remote, this.#transfers);
+      await this.#look(this.#takeDirty(), signal, push);
+      await push.drain();
+      if (signal.aborted) return;
+      await this.#pushRenames(remote);
+      await this.#carryOut(this.#guarded(this.#settledDeletes(this.#plan())), remote, push);
+      await this.#replica.flush();
+      if (push.stale > 0) await this.#waitForNews(signal);
+    } catch (error) {
+      // What is in memory may be ahead of the disk; what the state says is not.
+      if (error instanceof DiskError || error instanceof StateError) this.#replica.reload();
+      throw error;
+    } finally {
+      this.#cycling = false;
+    }
+  }
+
+  #takeDirty(): LookRequest {
+    const request = this.#dirty;
+    for (const [path, depth] of this.#replica.lookAgain) {
+      if (!this.#replica.busy.has(path)) request.paths.set(path, depth);
+    }
+    this.#replica.lookAgain.clear();
+    this.#dirty = { all: false, paths: new Map() };
+    this.#remoteNews = false;
+    return request;
+  }
+
+  async #look(request: LookRequest, signal: AbortSignal, push: Push | null): Promise<void> {
+    if (!request.all && request.paths.size === 0) return;
+    const { clock } = this.#options;
+    const started = clock.monotonic();
+    if (request.all) this.#replica.blocked.clear();
+    const early = push === null ? null : new EarlyPush(this.#replica, push, request);
+    const outcome = await look({
+      disk: this.#replica.disk,
+      trees: this.#replica.trees,
+      clock,
+      signal,
+      isBusy: (path) => this.#replica.busy.has(path),
+      keptBytesMax: push === null ? 0 : KEPT_BYTES_MAX,
+      onFound: (path, found) => {
+        this.#replica.blocked.delete(path);
+        const known = this.#replica.trees.synced.has(path);
+        if (found.entry.kind !== "dir") {
+          this.#options.onEvent({ type: "detected", change: known ? "modified" : "new", path });
+        }
+        early?.found(path);
+      },
+      onSlice: () => early?.send() ?? Promise.resolve(false),
+    }, request);
+    if (request.all) {
+      this.#completeLook = outcome.complete;
+      this.#lastFullLook = clock.now();
+      this.#options.onLooked?.(clock.monotonic() - started);
+    }
+    if (outcome.unsteady.size > 0) {
+      void clock.sleep(UNSTEADY_MS, signal).then(() => {
+        this.dirty({
+          all: false,
+          paths: new Map([...outcome.unsteady].map((path) => [path, "deep" as const])),
+        });
+      });
+    }
+    this.#unsteady = outcome.unsteady.size;
+  }
+
+  #unsteady = 0;
+
+  #renames(): Rename[] {
+    const { trees } = this.#replica;
+    const gone = new Map<SyncPath, Placed>();
+    const created = new Map<SyncPath, Placed>();
+    for (const [path, found] of trees.local) {
+      const node = trees.synced.get(path);
+      if (this.#replica.busy.has(path)) continue;
+      if (found === null && node !== undefined && node.revision > 0) {
+        gone.set(path, { entry: node.entry, ino: node.stat?.ino ?? 0 });
+      } else if (found !== null && node === undefined) {
+        created.set(path, { entry: found.entry, ino: found.stat.ino });
+      }
+    }
+    return findRenames({ gone, created, remoteChanged: trees.remote.keys() });
+  }
+
+  /** Renames go first, one round after the other: a rename inside a renamed directory shows only then. */
+  async #pushRenames(remote: Remote): Promise<void> {
+    for (;;) {
+      const renames = this.#renames();
+      if (renames.length === 0) return;
+      const done = await pushRenames(this.#replica, remote, renames);
+      if (done < renames.length) return;
+    }
+  }
+
+  #plan(): Plan {
+    const { trees, busy, blocked } = this.#replica;
+    const local = new Map<SyncPath, Entry | null>();
+    for (const [path, found] of trees.local) local.set(path, found?.entry ?? null);
+    const whole = plan({ synced: trees.synced, local, remote: trees.remote });
+    const free = (step: { readonly path: SyncPath }) => !busy.has(step.path) && !blocked.has(step.path);
+    return {
+      adopt: whole.adopt.filter(free),
+      push: whole.push.filter(free),
+      download: whole.download.filter(free),
+      remove: whole.remove.filter(free),
+    };
+  }
+
+  /**
+   * Lets deletes wait until no more come for a moment, so that the guard sees the whole of a mass delete, and both
+   * halves of a move are seen together. A pass has seen everything already.
+   */
+  #settledDeletes(whole: Plan): Plan {
+    const deletes = whole.push.filter((step) => step.do === "delete");
+    const now = this.#options.clock.monotonic();
+    if (deletes.length !== this.#deletes.count) {
+      this.#deletes = {
+        count: deletes.length,
+        since: now,
+        first: this.#deletes.count === 0 ? now : this.#deletes.first,
+      };
+    }
+    const settled = now - this.#deletes.since >= DELETES_QUIET_MS ||
+      now - this.#deletes.first >= DELETES_WAIT_MS_MAX;
+    this.#deletesWait = this.#watching && deletes.length > 0 && !settled;
+    if (!this.#deletesWait) return whole;
+    // A file that takes a directory's place needs the deletes below it first.
+    const makesRoom = new Set<SyncPath>();
+    for (const step of deletes) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
+    const push = whole.push.filter((step) =>
+      step.do === "upload" && (step.entry.kind === "dir" || !makesRoom.has(step.path))
+    );
+    return { ...whole, push };
+  }
+
+  /** Takes deletes out of the plan that are too many to be believed without a question. */
+  #guarded(whole: Plan): Plan {
+    const { trees, clock } = this.#replica;
+    const here = whole.push.filter((step) =>
+      step.do === "delete" && trees.synced.get(step.path)?.entry.kind === "file"
+    );
+    const there = whole.remove.filter((step) => step.entry.kind === "file");
+    const now = clock.monotonic();
+    const before = this.#held;
+    this.#held = null;
+    if (this.#approved) {
+      this.#approved = false;
+      this.#guard = GUARD_AT_REST;
+      return whole;
+    }
+    const up = guardDeletes(this.#guard, trees.files, here.length, now);
+    if (!up.held) this.#guard = up.state;
+    else this.#hold({ side: "here", deletes: here.length, files: trees.files }, before);
+    const down = this.#options.guard === "on" &&
+      guardDeletes(GUARD_AT_REST, trees.files, there.length, now).held;
+    if (down) this.#hold({ side: "server", deletes: there.length, files: trees.files }, before);
+    return {
+      ...whole,
+      push: up.held ? whole.push.filter((step) => step.do !== "delete") : whole.push,
+      remove: down ? [] : whole.remove,
+    };
+  }
+
+  #hold(held: HeldDeletes, before: HeldDeletes | null): void {
+    this.#held = held;
+    if (before?.side === held.side && before.deletes === held.deletes) return;
+    this.#options.onEvent({ type: "held", ...held });
+  }
+
+  async #carryOut(todo: Plan, remote: Remote, push: Push): Promise<void> {
+    const { trees } = this.#replica;
+    for (const step of todo.adopt) {
+      if (step.entry === null) trees.agreeGone(step.path, step.revision);
+      else {
+        const found = trees.local.get(step.path);
+        const node = trees.synced.get(step.path);
+        const stat = found ? (found.racy ? null : found.stat) : node?.stat ?? null;
+        const chunks = found ? found.chunks : this.#replica.chunks(step.path);
+        trees.agree(step.path, step.entry, step.revision, stat, chunks);
+      }
+      trees.local.delete(step.path);
+    }
+    const upload = async () => {
+      for (const step of todo.push) {
+        if (step.do === "delete") {
+          this.#options.onEvent({ type: "detected", change: "deleted", path: step.path });
+        }
+        await push.add(step);
+      }
+      await push.drain();
+    };
+    const pull = new Pull(this.#replica, remote, this.#transfers);
+    const ends = await Promise.allSettled([upload(), pull.run(todo.download, todo.remove)]);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+
+  /** A plan was refused because the server moved on; what it moved on to arrives as news. */
+  async #waitForNews(signal: AbortSignal): Promise<void> {
+    if (!this.#remoteNews) {
+      const stop = new AbortController();
+      const timer = this.#options.clock.sleep(STALE_WAIT_MS, AbortSignal.any([signal, stop.signal]));
+      const news = this.#waitForWork(() => signal.aborted);
+      await Promise.race([timer, news]);
+      stop.abort();
+      this.#wake = () => {};
+    }
+    this.#remoteNews = true;
+  }
+
+  #giveUp(): void {
+    for (const path of [...this.#dirty.paths.keys(), ...this.#replica.lookAgain.keys()]) {
+      this.#replica.problem(path, `Cannot sync "${path}": it keeps changing`, "look");
+    }
+  }
+
+  #noteState(): void {
+    const { trees } = this.#replica;
+    if (this.#held !== null) return this.#setState("held");
+    if (trees.problems.size > 0) return this.#setState("problems");
+    const settled = this.#completeLook && !this.#deletesWait && this.#replica.unsteady.size === 0 &&
+      trees.local.size === 0 &&
+      trees.remote.size === 0 &&
+      this.#transfers.size === 0 && this.#connected;
+    if (!settled) return this.#setState(this.#connected ? "syncing" : "unreachable");
+    if (this.#state !== "in sync") {
+      this.#replica.state.write({ binding: { lastSync: this.#options.clock.now() } });
+    }
+    this.#setState("in sync");
+  }
+
+  #setState(state: SyncState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onEvent({ type: "state", state });
+  }
+
+  /** Whether a cycle is under way (for those who wait for rest). */
+  get isCycling(): boolean {
+    return this.#cycling;
+  }
+}

@@ -1,0 +1,117 @@
+/** Receives one large content into the staging area, going on where an earlier try stopped. */
+import { AssembleError, Assembler } from "../core/assemble.ts";
+import { CHUNK_MAX, chunkContent, ChunkList, ChunkListBuilder } from "../core/chunk.ts";
+import type { FileEntry } from "../core/entry.ts";
+import type { SyncPath } from "../core/path.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { DataOp } from "../protocol/messages.ts";
+import type { LargeSink, VersionRef } from "../protocol/remote.ts";
+import { DiskError, type ReadHandle, type Staged, type StageFile } from "../system/disk.ts";
+import type { Replica } from "./replica.ts";
+
+export class FetchSink implements LargeSink {
+  /** The version that stands here and that the server may refer to. */
+  readonly base: VersionRef | null;
+  readonly #stage: StageFile;
+  readonly #baseHandle: ReadHandle | null;
+  readonly #baseChunks: ChunkList | null;
+  readonly #held: ChunkList;
+  readonly #size: number;
+  #assembler: Assembler;
+
+  /** @throws {DiskError} */
+  constructor(replica: Replica, path: SyncPath, entry: FileEntry) {
+    const { trees, disk } = replica;
+    this.#size = entry.size;
+    this.#stage = disk.stageLarge(entry.content);
+    const node = trees.synced.get(path);
+    this.#baseChunks = node?.entry.kind === "file" && node.revision > 0 ? replica.chunks(path) : null;
+    this.#baseHandle = this.#baseChunks === null ? null : openIfThere(() => disk.open(path));
+    this.base = this.#baseHandle === null ? null : { path, revision: node!.revision };
+    this.#held = wholeChunks(this.#stage);
+    this.#assembler = this.#fresh();
+    this.#assembler.resume(this.#held);
+  }
+
+  get have(): { readonly chunks: number; readonly prefix: Uint8Array } {
+    return { chunks: this.#assembler.chunks, prefix: this.#assembler.prefix() };
+  }
+
+  start(first: number, _chunks: number): void {
+    if (first === this.#held.length) {
+      this.#stage.truncate(this.#assembler.bytes);
+      return;
+    }
+    if (first !== 0) throw new ProtocolError("the server goes on at a chunk that is not there");
+    this.#stage.truncate(0);
+    this.#assembler = this.#fresh();
+  }
+
+  accept(ops: readonly DataOp[], bytes: Uint8Array): void {
+    try {
+      this.#assembler.accept(ops, bytes);
+    } catch (error) {
+      throw this.#refused(error);
+    }
+  }
+
+  /** Verifies and finishes the content. @throws {DiskError | ProtocolError} */
+  finish(entry: FileEntry): { readonly staged: Staged; readonly chunks: ChunkList } {
+    try {
+      const chunks = this.#assembler.finish(entry.content);
+      return { staged: this.#stage.seal(entry), chunks };
+    } catch (error) {
+      throw this.#refused(error);
+    }
+  }
+
+  close(): void {
+    this.#baseHandle?.close();
+    this.#stage.close();
+  }
+
+  #fresh(): Assembler {
+    const base = this.#baseHandle === null || this.#baseChunks === null ? null : {
+      chunks: this.#baseChunks,
+      read: (into: Uint8Array, at: number) => this.#baseHandle!.read(into, at),
+    };
+    return new Assembler(this.#stage, base, this.#size);
+  }
+
+  /** A base that changed here is our own doing: start again without it. Anything else is the server's. */
+  #refused(error: unknown): unknown {
+    if (!(error instanceof AssembleError)) return error;
+    this.#stage.truncate(0);
+    if (this.base !== null) {
+      return new DiskError("io", "assemble", this.base.path, `${error.message}; it is tried again`);
+    }
+    return new ProtocolError(`the server sent a content that does not fit: ${error.message}`);
+  }
+}
+
+function openIfThere(open: () => ReadHandle): ReadHandle | null {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof DiskError) return null;
+    throw error;
+  }
+}
+
+/** The chunks that a staged file surely holds: all but the last, which may have been cut short. */
+function wholeChunks(stage: StageFile): ChunkList {
+  if (stage.size === 0) return new ChunkList(new Uint8Array(0));
+  const cutter = chunkContent((into, offset) => stage.read(into, offset));
+  let step = cutter.next();
+  while (!step.done) step = cutter.next();
+  const list = step.value;
+  const builder = new ChunkListBuilder();
+  // A cut needs up to CHUNK_MAX bytes of sight; nearer to the end a chunk may have come out differently.
+  let end = 0;
+  for (let i = 0; i < list.length; i++) {
+    end += list.sizeAt(i);
+    if (end + CHUNK_MAX > stage.size) break;
+    builder.add(list.idAt(i), list.sizeAt(i));
+  }
+  return builder.build();
+}

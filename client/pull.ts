@@ -1,0 +1,345 @@
+/**
+ * Carries out the downloads and removals of a plan. The order makes a crash harmless: new content is complete and
+ * durable in the staging area, the target is checked to be what the plan saw, one rename puts it there, and only when
+ * that is durable too does the synced tree say so.
+ */
+import { ChunkList, digestHex, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import { type Entry, type FileEntry, sameContent } from "../core/entry.ts";
+import { parentOf, type SyncPath } from "../core/path.ts";
+import type { Step } from "../core/plan.ts";
+import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
+import type { Author } from "../protocol/messages.ts";
+import type { Remote, VersionRef } from "../protocol/remote.ts";
+import { type Checked, DiskError, type Staged, type Stat } from "../system/disk.ts";
+import { FetchSink } from "./fetch_sink.ts";
+import type { Replica } from "./replica.ts";
+import type { Transfers } from "./transfers.ts";
+
+export type DownloadStep = Extract<Step, { do: "download" }>;
+export type RemoveStep = Extract<Step, { do: "remove" }>;
+
+/** Files that share one durability point: enough to make it cheap, few enough to bound the staging area. */
+const GROUP_FILES_MAX = 2000;
+const GROUP_BYTES_MAX = 16 * 1024 * 1024;
+/** Download requests under way. */
+const REQUESTS_IN_FLIGHT_MAX = 4;
+
+interface Waiting {
+  readonly step: DownloadStep;
+  readonly staged: Staged;
+}
+
+const NOBODY: Author = { user: "", device: "" };
+
+export class Pull {
+  readonly #replica: Replica;
+  readonly #remote: Remote;
+  readonly #transfers: Transfers;
+  #group: Waiting[] = [];
+  #groupBytes = 0;
+
+  constructor(replica: Replica, remote: Remote, transfers: Transfers) {
+    this.#replica = replica;
+    this.#remote = remote;
+    this.#transfers = transfers;
+  }
+
+  /** Carries out everything; large contents go on in the background. @throws what ended the conversation */
+  async run(downloads: readonly DownloadStep[], removals: readonly RemoveStep[]): Promise<void> {
+    const dirs = downloads.filter((step) => step.entry.kind === "dir");
+    for (const step of dirs) this.#makeDir(step);
+    const { rest, files } = this.#moveHere(downloads.filter((step) => step.entry.kind !== "dir"), removals);
+    for (const step of rest) this.#remove(step);
+    const contents = files.filter((step) => !this.#setMetaOnly(step));
+    await this.#download(contents.filter((step) => isSmallFile(step.entry)));
+    for (const step of contents) if (step.entry.kind === "link") this.#stageLink(step);
+    await this.#placeGroup();
+    for (const step of contents) if (isLargeFile(step.entry)) await this.#fetch(step);
+  }
+
+  /** What stands at `path` as the plan saw it; `undefined` if it must be looked at first. */
+  #expected(path: SyncPath): Stat | null | undefined {
+    const { trees } = this.#replica;
+    const found = trees.local.get(path);
+    if (found === null) return null;
+    if (found !== undefined) return found.racy ? this.#unsure(path) : found.stat;
+    const node = trees.synced.get(path);
+    if (node === undefined) return null;
+    return node.stat ?? this.#unsure(path);
+  }
+
+  #unsure(path: SyncPath): undefined {
+    this.#replica.unsteady.set(path, "shallow");
+    return undefined;
+  }
+
+  #makeDir(step: DownloadStep): void {
+    const { entry, path } = step;
+    if (entry.kind !== "dir" || this.#setMetaOnly(step)) return;
+    this.#tryNow(path, () => this.#place({ step, staged: this.#replica.disk.stageDir(entry.mode) }));
+  }
+
+  #stageLink(step: DownloadStep): void {
+    const { entry } = step;
+    if (entry.kind !== "link") return;
+    this.#tryNow(step.path, () => {
+      this.#group.push({ step, staged: this.#replica.disk.stageLink(entry.target) });
+    });
+  }
+
+  /** Same content, other bits or time: nothing is written but those. Returns whether that was all. */
+  #setMetaOnly(step: DownloadStep): boolean {
+    const { entry, replaces, path } = step;
+    if (replaces === null || entry.kind === "link" || !sameContent(entry, replaces)) return false;
+    this.#tryNow(path, () => {
+      const expected = this.#expected(path);
+      if (expected === undefined || expected === null) return;
+      const meta = entry.kind === "file" ? { mode: entry.mode, mtime: entry.mtime } : { mode: entry.mode };
+      const done = this.#replica.disk.setMeta(path, meta, expected);
+      this.#finish(step, done, this.#chunksAt(path, entry));
+    });
+    return true;
+  }
+
+  #chunksAt(path: SyncPath, entry: Entry): ChunkList | null {
+    if (!isLargeFile(entry)) return null;
+    return this.#replica.chunks(path) ?? this.#replica.trees.local.get(path)?.chunks ?? null;
+  }
+
+  /** Content that is removed at one path and wanted at another is moved instead. */
+  #moveHere(
+    downloads: readonly DownloadStep[],
+    removals: readonly RemoveStep[],
+  ): { rest: readonly RemoveStep[]; files: readonly DownloadStep[] } {
+    const byContent = new Map<string, RemoveStep[]>();
+    for (const step of removals) {
+      if (step.entry.kind !== "file" || step.entry.size === 0) continue;
+      const same = byContent.get(step.entry.content);
+      if (same === undefined) byContent.set(step.entry.content, [step]);
+      else same.push(step);
+    }
+    if (byContent.size === 0) return { rest: removals, files: downloads };
+    const used = new Set<RemoveStep>();
+    const files = downloads.filter((step) => {
+      if (step.entry.kind !== "file" || step.replaces !== null) return true;
+      const source = byContent.get(step.entry.content)?.shift();
+      if (source === undefined) return true;
+      used.add(source);
+      if (this.#move(source, step, step.entry)) return false;
+      used.delete(source);
+      return true;
+    });
+    return { rest: removals.filter((step) => !used.has(step)), files };
+  }
+
+  #move(source: RemoveStep, step: DownloadStep, entry: FileEntry): boolean {
+    const { disk, trees } = this.#replica;
+    return this.#tryNow(step.path, () => {
+      const expected = this.#expected(source.path);
+      if (expected === undefined || expected === null) return false;
+      const chunks = this.#chunksAt(source.path, entry);
+      let moved = disk.move(source.path, step.path, expected);
+      if (!moved.done) return this.#changed(source.path);
+      const standing = source.entry;
+      if (standing.kind === "file" && (standing.mode !== entry.mode || standing.mtime !== entry.mtime)) {
+        moved = disk.setMeta(step.path, { mode: entry.mode, mtime: entry.mtime }, moved.value);
+        if (!moved.done) this.#changed(step.path);
+      }
+      const stat = moved.done ? moved.value : null;
+      const { author } = trees.remote.get(step.path) ?? { author: NOBODY };
+      trees.local.delete(source.path);
+      trees.agreeGone(source.path, source.revision);
+      this.#agree(step, entry, stat, chunks);
+      this.#replica.emit({ type: "moved", from: source.path, path: step.path, author });
+      return true;
+    }) === true;
+  }
+
+  #remove(step: RemoveStep): void {
+    const { trees, disk } = this.#replica;
+    this.#tryNow(step.path, () => {
+      const expected = this.#expected(step.path);
+      if (expected === undefined) return;
+      const { author } = trees.remote.get(step.path) ?? { author: NOBODY };
+      if (expected !== null) {
+        let done: Checked<null>;
+        try {
+          done = disk.remove(step.path, expected);
+        } catch (error) {
+          if (!(error instanceof DiskError) || error.code !== "not_empty") throw error;
+          // Something that is not synced lives in it, or came just now.
+          this.#replica.lookAgain.set(step.path, "deep");
+          if (trees.hasBelow(step.path)) return;
+          trees.agreeGone(step.path, step.revision);
+          return;
+        }
+        if (!done.done) return void this.#changed(step.path);
+      }
+      trees.local.delete(step.path);
+      trees.agreeGone(step.path, step.revision);
+      this.#replica.emit({ type: "removed", path: step.path, author });
+    });
+  }
+
+  async #download(steps: readonly DownloadStep[]): Promise<void> {
+    const running = new Set<Promise<void>>();
+    let failure: unknown = null;
+    for (const batch of batches(steps)) {
+      if (failure !== null) break;
+      while (running.size >= REQUESTS_IN_FLIGHT_MAX) await Promise.race(running);
+      if (this.#group.length >= GROUP_FILES_MAX || this.#groupBytes >= GROUP_BYTES_MAX) {
+        await this.#placeGroup();
+      }
+      const refs: VersionRef[] = batch.map((step) => ({ path: step.path, revision: step.revision }));
+      const request = this.#remote.download(refs, (i, bytes) => this.#stage(batch[i]!, bytes)).catch(
+        (error) => {
+          failure ??= error;
+        },
+      ).finally(() => running.delete(request));
+      running.add(request);
+    }
+    await Promise.all(running);
+    if (failure !== null) throw failure;
+  }
+
+  /** Bytes arrived; they are staged only if they are what was asked for. */
+  #stage(step: DownloadStep, bytes: Uint8Array | null): void {
+    const { entry, path } = step;
+    if (entry.kind !== "file") return;
+    // Gone or replaced on the server meanwhile: a notice tells.
+    if (bytes === null) return;
+    if (bytes.length !== entry.size || digestHex(bytes) !== entry.content) {
+      return this.#replica.problem(
+        path,
+        `Cannot download "${path}": the server sent other bytes than announced`,
+        "pull",
+      );
+    }
+    this.#tryNow(path, () => {
+      this.#group.push({ step, staged: this.#replica.disk.stageBytes(bytes, entry) });
+      this.#groupBytes += bytes.length;
+    });
+  }
+
+  /** Puts the staged group in place, behind one durability point (which also serves what was placed before). */
+  async #placeGroup(): Promise<void> {
+    if (this.#group.length === 0) return;
+    const group = this.#group;
+    this.#group = [];
+    this.#groupBytes = 0;
+    await this.#replica.makeDurable();
+    for (const waiting of group) this.#tryNow(waiting.step.path, () => this.#place(waiting));
+  }
+
+  #place({ step, staged }: Waiting): void {
+    const { disk } = this.#replica;
+    const expected = this.#expected(step.path);
+    if (expected === undefined) return disk.discard(staged);
+    let done: Checked<Stat>;
+    try {
+      done = disk.place(staged, step.path, expected);
+    } catch (error) {
+      disk.discard(staged);
+      throw error;
+    }
+    if (!done.done) disk.discard(staged);
+    this.#finish(step, done, null);
+  }
+
+  #finish(step: DownloadStep, done: Checked<Stat>, chunks: ChunkList | null): void {
+    if (!done.done) return void this.#changed(step.path);
+    const { author } = this.#replica.trees.remote.get(step.path) ?? { author: NOBODY };
+    const bytes = step.entry.kind === "file" ? step.entry.size : 0;
+    this.#agree(step, step.entry, done.value, chunks);
+    this.#replica.emit({ type: "downloaded", path: step.path, bytes, author });
+  }
+
+  #agree(step: DownloadStep, entry: Entry, stat: Stat | null, chunks: ChunkList | null): void {
+    const { trees } = this.#replica;
+    trees.local.delete(step.path);
+    trees.agree(step.path, entry, step.revision, stat === null || this.#isRacy(stat) ? null : stat, chunks);
+    this.#replica.clearProblem(step.path);
+  }
+
+  /** A time that we set ourselves lies in the past: a later write would show in it. */
+  #isRacy(stat: Stat): boolean {
+    if (stat.kind !== "file") return false;
+    const { clock, disk } = this.#replica;
+    return Math.abs(clock.now() * 1000 - stat.mtimeUs) < disk.racyWindowUs;
+  }
+
+  async #fetch(step: DownloadStep): Promise<void> {
+    const { path, entry } = step;
+    if (entry.kind !== "file") return;
+    await this.#transfers.start(path, async () => {
+      const sink = this.#tryNow(path, () => new FetchSink(this.#replica, path, entry));
+      if (!(sink instanceof FetchSink)) return;
+      try {
+        const near = await this.#remote.fetch({ path, revision: step.revision }, sink.base, sink);
+        const { staged, chunks } = near === null
+          ? sink.finish(entry)
+          : { staged: this.#replica.disk.stagePrivate(near.privateName, entry), chunks: null };
+        await this.#replica.makeDurable();
+        if (!this.#stillWanted(step)) return this.#replica.disk.discard(staged);
+        const expected = this.#expected(path);
+        if (expected === undefined) return this.#replica.disk.discard(staged);
+        const done = this.#replica.disk.place(staged, path, expected);
+        if (!done.done) this.#replica.disk.discard(staged);
+        this.#finish(step, done, chunks);
+        await this.#replica.makeDurable();
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        this.#replica.problem(path, error.message, "pull");
+      } finally {
+        sink.close();
+      }
+    });
+  }
+
+  #stillWanted(step: DownloadStep): boolean {
+    const head = this.#replica.trees.remote.get(step.path);
+    return head === undefined || head.revision === step.revision;
+  }
+
+  #changed(path: SyncPath): false {
+    this.#replica.lookAgain.set(path, "deep");
+    return false;
+  }
+
+  /** One bad path never stops the others. */
+  #tryNow<T>(path: SyncPath, action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#replica.problem(path, error.message, "pull");
+      const parent = parentOf(path);
+      if (parent !== null && error.code === "not_found") this.#replica.lookAgain.set(parent, "shallow");
+      return undefined;
+    }
+  }
+}
+
+function isSmallFile(entry: Entry): boolean {
+  return entry.kind === "file" && entry.size <= SINGLE_CHUNK_MAX;
+}
+
+function isLargeFile(entry: Entry): boolean {
+  return entry.kind === "file" && entry.size > SINGLE_CHUNK_MAX;
+}
+
+function* batches(steps: readonly DownloadStep[]): Generator<DownloadStep[]> {
+  let batch: DownloadStep[] = [];
+  let bytes = 0;
+  for (const step of steps) {
+    const size = step.entry.kind === "file" ? step.entry.size : 0;
+    if (batch.length > 0 && (batch.length >= ITEMS_MAX || bytes + size > BLOCK_BYTES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(step);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,311 @@
+/**
+ * Carries out the uploads and deletes of a plan: many changes in one frame, several frames under way, large contents
+ * beside them. What the server answers becomes what both sides agree on.
+ */
+import { type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from "../core/chunk.ts";
+import { type Entry, type FileEntry, sameEntry } from "../core/entry.ts";
+import type { SyncPath } from "../core/path.ts";
+import type { Step } from "../core/plan.ts";
+import type { ContentSource, UploadItem, UploadResult } from "../protocol/messages.ts";
+import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
+import type { Remote, UploadRequest, VersionRef } from "../protocol/remote.ts";
+import { RemoteError } from "../protocol/errors.ts";
+import { DiskError, sameStat } from "../system/disk.ts";
+import type { Replica } from "./replica.ts";
+import type { Transfers } from "./transfers.ts";
+import type { Found } from "./trees.ts";
+
+export type PushStep = Extract<Step, { do: "upload" | "delete" }>;
+
+/** Frames that may wait for an answer: enough to keep both sides busy, few enough to bound memory. */
+const BATCHES_IN_FLIGHT_MAX = 4;
+
+interface Sent {
+  readonly step: PushStep;
+  readonly found: Found | null;
+}
+
+export class Push {
+  readonly #replica: Replica;
+  readonly #remote: Remote;
+  readonly #transfers: Transfers;
+  #batch: { sent: Sent[]; requests: UploadRequest[]; bytes: number } = { sent: [], requests: [], bytes: 0 };
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: unknown = null;
+  /** Changes that the server refused because they were made on something that is no longer so. */
+  stale = 0;
+  /** Contents that the server has under another name: gone or changed here, so perhaps moved. */
+  #known: Map<string, VersionRef> | null = null;
+
+  constructor(replica: Replica, remote: Remote, transfers: Transfers) {
+    this.#replica = replica;
+    this.#remote = remote;
+    this.#transfers = transfers;
+  }
+
+  /** Takes one step; returns when there is room for the next. Steps are sent in the order they come. */
+  async add(step: PushStep): Promise<void> {
+    const { trees } = this.#replica;
+    if (step.do === "delete") {
+      return await this.#enqueue(
+        { step, found: null },
+        { op: "delete", path: step.path, base: step.base },
+        null,
+      );
+    }
+    const found = trees.local.get(step.path) ?? null;
+    const item = (source: ContentSource | null): UploadItem => ({
+      op: "put",
+      path: step.path,
+      base: step.base,
+      entry: step.entry,
+      source,
+    });
+    if (step.entry.kind !== "file") return await this.#enqueue({ step, found }, item(null), null);
+    const elsewhere = this.#elsewhere(step.entry, step.path);
+    if (elsewhere !== null) {
+      return await this.#enqueue({ step, found }, item({ from: "version", ...elsewhere }), null);
+    }
+    if (found === null) return;
+    if (step.entry.size > SINGLE_CHUNK_MAX) {
+      return await this.#addLarge(step, found, item({ from: "staged" }));
+    }
+    const bytes = found.bytes ?? this.#reread(step.path, found, step.entry);
+    if (bytes === null) return;
+    found.bytes = null;
+    await this.#enqueue({ step, found }, item({ from: "inline" }), bytes);
+  }
+
+  /** Sends what waits and resolves when every answer is in. @throws what ended the conversation */
+  async drain(): Promise<void> {
+    this.#send();
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  async #enqueue(sent: Sent, item: UploadItem, bytes: Uint8Array | null): Promise<void> {
+    this.#batch.sent.push(sent);
+    this.#batch.requests.push({ item, bytes });
+    this.#batch.bytes += bytes?.length ?? 0;
+    if (this.#batch.bytes < BLOCK_BYTES_MAX && this.#batch.sent.length < ITEMS_MAX) return;
+    this.#send();
+    while (this.#inFlight.size >= BATCHES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #send(): void {
+    const { sent, requests } = this.#batch;
+    if (sent.length === 0) return;
+    this.#batch = { sent: [], requests: [], bytes: 0 };
+    const answer = this.#remote.upload(requests).then(
+      (results) => {
+        sent.forEach((one, i) => this.settle(one.step, one.found, results[i]!));
+      },
+      (error) => {
+        this.#failure ??= error;
+      },
+    ).finally(() => this.#inFlight.delete(answer));
+    this.#inFlight.add(answer);
+  }
+
+  /** A version with this content that the server has, so that no bytes need to cross the wire. */
+  #elsewhere(entry: FileEntry, path: SyncPath): VersionRef | null {
+    const { trees } = this.#replica;
+    const node = trees.synced.get(path);
+    if (node?.entry.kind === "file" && node.entry.content === entry.content && node.revision > 0) {
+      return { path, revision: node.revision };
+    }
+    if (this.#known === null) {
+      this.#known = new Map();
+      for (const changed of trees.local.keys()) {
+        const old = trees.synced.get(changed);
+        if (old?.entry.kind === "file" && old.entry.size > 0 && old.revision > 0) {
+          this.#known.set(old.entry.content, { path: changed, revision: old.revision });
+        }
+      }
+    }
+    return this.#known.get(entry.content) ?? null;
+  }
+
+  /** The content again, if it still is what was found; otherwise the path is looked at again. */
+  #reread(path: SyncPath, found: Found, entry: FileEntry): Uint8Array | null {
+    try {
+      const handle = this.#replica.disk.open(path);
+      try {
+        const bytes = new Uint8Array(entry.size);
+        let filled = 0;
+        while (filled < bytes.length) {
+          const n = handle.read(bytes.subarray(filled), filled);
+          if (n === 0) break;
+          filled += n;
+        }
+        if (
+          filled === bytes.length && sameStat(handle.stat(), found.stat) &&
+          singleChunkId(bytes) === entry.content
+        ) {
+          return bytes;
+        }
+      } finally {
+        handle.close();
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+    this.#replica.lookAgain.set(path, "deep");
+    return null;
+  }
+
+  async #addLarge(step: PushStep & { do: "upload" }, found: Found, item: UploadItem): Promise<void> {
+    // Directories above must be on their way before.
+    this.#send();
+    const chunks = found.chunks;
+    if (chunks === null) {
+      this.#replica.lookAgain.set(step.path, "deep");
+      return;
+    }
+    await this.#transfers.start(step.path, async () => {
+      if (!await this.#stageLarge(step.path, found, chunks)) return;
+      const [result] = await this.#remote.upload([{ item, bytes: null }]);
+      this.settle(step, found, result!);
+      await this.#replica.flush();
+    });
+  }
+
+  async #stageLarge(path: SyncPath, found: Found, chunks: ChunkList): Promise<boolean> {
+    const { disk, trees } = this.#replica;
+    let handle;
+    try {
+      handle = disk.open(path);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#replica.lookAgain.set(path, "deep");
+      return false;
+    }
+    const node = trees.synced.get(path);
+    const baseChunks = node?.entry.kind === "file" && node.revision > 0 ? this.#replica.chunks(path) : null;
+    const base = baseChunks === null ? null : { ref: { path, revision: node!.revision }, chunks: baseChunks };
+    try {
+      if (!sameStat(handle.stat(), found.stat)) {
+        this.#replica.lookAgain.set(path, "deep");
+        return false;
+      }
+      await this.#remote.stage({ chunks, base, read: (into, offset) => handle.read(into, offset) }, path);
+      return true;
+    } catch (error) {
+      // The file was changed under our hands: what the server got did not match.
+      if (!(error instanceof RemoteError) || error.code !== "corrupt") throw error;
+      this.#replica.lookAgain.set(path, "deep");
+      return false;
+    } finally {
+      handle.close();
+    }
+  }
+
+  /** Makes the server's answer to one step what both sides agree on. */
+  settle(step: PushStep, found: Found | null, result: UploadResult): void {
+    if (result.status === "stale") {
+      this.stale++;
+      return;
+    }
+    if (result.status === "error") {
+      if (result.code === "corrupt") this.#replica.lookAgain.set(step.path, "deep");
+      else this.#replica.problem(step.path, result.message, "push");
+      return;
+    }
+    this.#replica.clearProblem(step.path);
+    if (step.do === "delete") return this.#settleDelete(step, result);
+    if (result.status === "conflict") return this.#settleConflict(step, found, result);
+    this.#agree(step, found, result.revision, result.status === "skip" ? result.entry : step.entry);
+    if (result.status === "ok") {
+      this.#replica.emit({
+        type: "uploaded",
+        path: step.path,
+        bytes: step.entry.kind === "file" ? step.entry.size : 0,
+      });
+    }
+  }
+
+  #settleDelete(step: PushStep, result: UploadResult): void {
+    const { trees } = this.#replica;
+    if (result.status !== "ok" && result.status !== "skip") return;
+    trees.agreeGone(step.path, result.revision);
+    if (trees.local.get(step.path) === null) trees.local.delete(step.path);
+  }
+
+  /** The server has our entry; `head` is what it holds now, which may be another one. */
+  #agree(step: PushStep & { do: "upload" }, found: Found | null, revision: number, head: Entry | null): void {
+    const { trees } = this.#replica;
+    const { path, entry } = step;
+    const isHead = head !== null && sameEntry(head, entry);
+    const stat = found === null
+      ? trees.synced.get(path)?.stat ?? null
+      : found.racy || !sameEntry(found.entry, entry)
+      ? null
+      : found.stat;
+    // An agreement that is not the head keeps the old revision, so that the head is still news after a restart.
+    trees.agree(
+      path,
+      entry,
+      isHead ? revision : step.base,
+      stat,
+      found?.chunks ?? this.#keptChunks(path, entry),
+    );
+    if (found !== null && trees.local.get(path) === found) trees.local.delete(path);
+    if (!isHead && !trees.remote.has(path)) {
+      trees.remote.set(path, { entry: head, revision, author: { user: "", device: "" } });
+    }
+  }
+
+  #keptChunks(path: SyncPath, entry: Entry): ChunkList | null {
+    return entry.kind === "file" && entry.size > SINGLE_CHUNK_MAX ? this.#replica.chunks(path) : null;
+  }
+
+  #settleConflict(
+    step: PushStep & { do: "upload" },
+    found: Found | null,
+    result: Extract<UploadResult, { status: "conflict" }>,
+  ): void {
+    const { trees } = this.#replica;
+    const { path } = step;
+    this.#replica.emit({
+      type: "conflict",
+      path,
+      won: result.won,
+      reason: result.reason,
+      storedAs: result.storedAs,
+    });
+    if (result.storedAs !== null) return this.#stepAside(step, found, result.storedAs, result.revision);
+    if (result.won) return this.#agree(step, found, result.revision, step.entry);
+    // Our content is safe in the server's history; now the winner may replace it here.
+    const stat = found === null || found.racy ? null : found.stat;
+    trees.agree(path, step.entry, step.base, stat, found?.chunks ?? null);
+    if (found !== null && trees.local.get(path) === found) trees.local.delete(path);
+    if (!trees.remote.has(path)) this.stale++;
+  }
+
+  /** Our file met a directory: the server keeps it under another name, and so do we. */
+  #stepAside(step: PushStep & { do: "upload" }, found: Found | null, to: SyncPath, revision: number): void {
+    const { trees, disk } = this.#replica;
+    const { path } = step;
+    if (found === null) return;
+    const moved = disk.move(path, to, found.stat);
+    if (!moved.done) {
+      this.#replica.lookAgain.set(path, "deep");
+      this.#replica.lookAgain.set(to, "deep");
+      return;
+    }
+    const directory = trees.remoteEntry(path);
+    trees.agree(to, step.entry, revision, moved.value, found.chunks);
+    if (trees.local.get(path) === found || trees.local.get(path) === null) trees.local.delete(path);
+    const known = trees.remote.get(path);
+    const agreed = trees.synced.get(path)?.revision ?? 0;
+    trees.agreeGone(path, 0);
+    if (known === undefined && directory?.kind === "dir") {
+      trees.remote.set(path, {
+        entry: directory,
+        revision: Math.max(agreed, 1),
+        author: { user: "", device: "" },
+      });
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What the parts of a replica share: its trees, its disk, its state, and how they report. One replica is one folder on
+ * disk that is kept in step with one folder of a server.
+ */
+import { ChunkList } from "../core/chunk.ts";
+import type { SyncPath } from "../core/path.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Disk } from "../system/disk.ts";
+import type { Random } from "../system/random.ts";
+import type { EngineEvent } from "./events.ts";
+import type { State } from "./state.ts";
+import { type Problem, Trees } from "./trees.ts";
+
+export interface ReplicaParts {
+  readonly disk: Disk;
+  readonly state: State;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onEvent: (event: EngineEvent) => void;
+}
+
+export class Replica {
+  readonly disk: Disk;
+  readonly state: State;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly trees = new Trees();
+  /** Paths whose large content is being transferred; looks and plans leave them alone. */
+  readonly busy = new Set<SyncPath>();
+  /** Paths to look at again, because they were not what the plan had seen. */
+  readonly lookAgain = new Map<SyncPath, "shallow" | "deep">();
+  /** Paths that just changed and have to be looked at again a little later. */
+  readonly unsteady = new Map<SyncPath, "shallow" | "deep">();
+  /** Paths whose step failed; not tried again before something changes or a full look. */
+  readonly blocked = new Set<SyncPath>();
+  readonly emit: (event: EngineEvent) => void;
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(parts: ReplicaParts) {
+    this.disk = parts.disk;
+    this.state = parts.state;
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.emit = parts.onEvent;
+    this.trees.load(parts.state.load(), parts.state.binding().cursor);
+  }
+
+  /** The chunk list of the synced content at `path`, `null` if it is small or unknown. */
+  chunks(path: SyncPath): ChunkList | null {
+    const bytes = this.trees.waitingChunks.get(path) ?? this.state.chunks(path);
+    return bytes === null ? null : new ChunkList(bytes);
+  }
+
+  /**
+   * Makes everything on disk durable, and then writes what was agreed on before: the state is never ahead of the disk,
+   * or a file that a power cut took would look like a user's delete.
+   *
+   * @throws {DiskError | StateError} then the trees in memory are ahead, and {@link reload} is needed
+   */
+  makeDurable(): Promise<void> {
+    const cursor = this.trees.cursor();
+    const change = this.trees.takePending((path) => this.state.chunks(path));
+    const write = this.#lastWrite.then(async () => {
+      await this.disk.sync();
+      const moved = cursor !== this.state.binding().cursor;
+      if (change.set.length + change.gone.length + change.moved.length === 0 && !moved) return;
+      this.state.write(moved ? { ...change, binding: { cursor } } : change);
+      this.trees.written(change);
+    });
+    // One failure must not make every later write fail: the caller of this one decides.
+    this.#lastWrite = write.catch(() => {});
+    return write;
+  }
+
+  /** The same, if there is anything to write. */
+  async flush(): Promise<void> {
+    if (this.trees.hasPending || this.trees.cursor() !== this.state.binding().cursor) {
+      await this.makeDurable();
+    } else await this.#lastWrite;
+  }
+
+  /** Goes back to what the state says. */
+  reload(): void {
+    this.trees.clear();
+    this.blocked.clear();
+    this.lookAgain.clear();
+    this.unsteady.clear();
+    this.trees.load(this.state.load(), this.state.binding().cursor);
+  }
+
+  /** Notes that a step failed, and says so once. */
+  problem(path: SyncPath, reason: string, at: Problem["at"]): void {
+    this.blocked.add(path);
+    const known = this.trees.problems.get(path);
+    this.trees.problems.set(path, { path, reason, at });
+    if (known?.reason !== reason) this.emit({ type: "problem", path, reason });
+  }
+
+  clearProblem(path: SyncPath): void {
+    this.blocked.delete(path);
+    const { problems } = this.trees;
+    if (problems.size > 0 && problems.get(path)?.at !== "look") problems.delete(path);
+  }
+}

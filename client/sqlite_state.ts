@@ -1,0 +1,263 @@
+/**
+ * The state of a replica in one SQLite file, `.fsync/state.db`. `docs/store.md` describes the tables.
+ *
+ * Commits are not made durable one by one: a power cut may undo the latest, which costs comparisons (see `state.ts`).
+ */
+import type { ContentId, Entry } from "../core/entry.ts";
+import { invariant } from "../core/invariant.ts";
+import { isAtOrBelow, type SyncPath } from "../core/path.ts";
+import type { Stat } from "../system/disk.ts";
+import type { Random } from "../system/random.ts";
+import { Database, DatabaseError, type SqlRow, type SqlValue, type Statement } from "../system/sqlite.ts";
+import { type Binding, type State, type StateChange, StateError, type Synced } from "./state.ts";
+
+/** "fsyS" */
+const APPLICATION_ID = 0x66737953;
+const VERSION = 1;
+
+/*
+ * Times of a stat in µs and inode numbers may pass 2^53, where an integer column could not be read back; a real column
+ * stores small ones as integers all the same. A content stands as hex digits, not as a blob, because turning 300,000
+ * blobs into strings costs as much as reading all the rest.
+ */
+const SCHEMA = `
+  CREATE TABLE synced (
+    path TEXT PRIMARY KEY, revision INTEGER NOT NULL, kind INTEGER NOT NULL,
+    size INTEGER, mtime INTEGER, mode INTEGER, text TEXT,
+    stat_size REAL, stat_mtime REAL, stat_ctime REAL, stat_ino REAL, stat_mode INTEGER, stat_nlink INTEGER
+  ) WITHOUT ROWID;
+  CREATE TABLE chunks (path TEXT PRIMARY KEY, list BLOB NOT NULL);
+  CREATE TABLE binding (
+    one INTEGER PRIMARY KEY CHECK (one = 1), replica TEXT NOT NULL, folder TEXT, epoch TEXT,
+    cursor INTEGER NOT NULL, server TEXT NOT NULL, last_sync REAL NOT NULL
+  )`;
+
+const COLUMNS = "path, revision, kind, size, mtime, mode, text, " +
+  "stat_size, stat_mtime, stat_ctime, stat_ino, stat_mode, stat_nlink";
+
+const KINDS = ["file", "dir", "link"] as const;
+/** Rows that are in memory twice while they are read. */
+const PAGE_ROWS = 4000;
+
+/**
+ * Opens the state in the file `path`, or makes a new one with a new replica identity.
+ *
+ * @throws {StateError} with a hint if the file is damaged or was written by a newer program
+ */
+export function openState(path: string, random: Random): State {
+  return new SqliteState(path, random);
+}
+
+class SqliteState implements State {
+  readonly #path: string;
+  readonly #random: Random;
+  readonly #db: Database;
+  readonly #sql: ReturnType<typeof prepareAll>;
+  #binding: Binding;
+
+  constructor(path: string, random: Random) {
+    this.#path = path;
+    this.#random = random;
+    this.#db = this.#attempt("open", () => {
+      return new Database(
+        path,
+        { applicationId: APPLICATION_ID, version: VERSION, schema: SCHEMA },
+        "normal",
+      );
+    });
+    try {
+      this.#sql = this.#attempt("open", () => prepareAll(this.#db));
+      this.#binding = this.#attempt("open", () => this.#readBinding() ?? this.#makeBinding(""));
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  binding(): Binding {
+    return this.#binding;
+  }
+
+  load(): Map<SyncPath, Synced> {
+    return this.#attempt("read", () => {
+      const rows = new Map<SyncPath, Synced>();
+      let after = "";
+      for (;;) {
+        const page = this.#sql.page.all(after, PAGE_ROWS);
+        for (const row of page) rows.set(row[0] as SyncPath, syncedOf(row));
+        if (page.length < PAGE_ROWS) return rows;
+        after = page[page.length - 1]![0] as string;
+      }
+    });
+  }
+
+  chunks(path: SyncPath): Uint8Array | null {
+    return this.#attempt("read", () => (this.#sql.chunks.get(path)?.[0] ?? null) as Uint8Array | null);
+  }
+
+  write(change: StateChange): void {
+    const binding = change.binding === undefined ? this.#binding : { ...this.#binding, ...change.binding };
+    this.#attempt("write", () =>
+      this.#db.transaction(() => {
+        for (const move of change.moved ?? []) this.#move(move.from, move.to, move.revision);
+        for (const [path, synced, chunks] of change.set ?? []) this.#set(path, synced, chunks);
+        for (const path of change.gone ?? []) this.#forget(path);
+        if (binding !== this.#binding) this.#writeBinding(binding);
+      }));
+    this.#binding = binding;
+  }
+
+  reset(): void {
+    // Durable, so that a power cut does not bring rows back that belong to another folder.
+    this.#binding = this.#attempt("write", () =>
+      this.#db.durably(() => {
+        this.#sql.clearRows.run();
+        this.#sql.clearChunks.run();
+        return this.#makeBinding(this.#binding.server);
+      }));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #set(path: SyncPath, synced: Synced, chunks: Uint8Array | null): void {
+    const { entry, stat } = synced;
+    invariant(stat === null || stat.kind === entry.kind, "a synced row's stat is of another kind");
+    this.#sql.set.run(
+      path,
+      synced.revision,
+      KINDS.indexOf(entry.kind),
+      ...entryValues(entry),
+      ...statValues(stat),
+    );
+    if (chunks === null) this.#sql.forgetChunks.run(path);
+    else this.#sql.setChunks.run(path, chunks);
+  }
+
+  #forget(path: SyncPath): void {
+    this.#sql.forget.run(path);
+    this.#sql.forgetChunks.run(path);
+  }
+
+  #move(from: SyncPath, to: SyncPath, revision: number): void {
+    invariant(!isAtOrBelow(from, to) && !isAtOrBelow(to, from), "a path is moved into itself");
+    const [first, end] = below(from);
+    const [targetFirst, targetEnd] = below(to);
+    this.#sql.clearTarget.run(to, targetFirst, targetEnd);
+    this.#sql.clearTargetChunks.run(to, targetFirst, targetEnd);
+    this.#sql.move.run(to, from, revision, from, first, end);
+    this.#sql.moveChunks.run(to, from, from, first, end);
+  }
+
+  #readBinding(): Binding | null {
+    const row = this.#sql.binding.get();
+    if (row === null) return null;
+    const [replica, folder, epoch, cursor, server, lastSync] = row;
+    return { replica, folder, epoch, cursor, server, lastSync } as Binding;
+  }
+
+  #makeBinding(server: string): Binding {
+    const replica = this.#random.bytes(16).toHex();
+    const binding = { replica, folder: null, epoch: null, cursor: 0, server, lastSync: 0 };
+    this.#writeBinding(binding);
+    return binding;
+  }
+
+  #writeBinding(binding: Binding): void {
+    const { replica, folder, epoch, cursor, server, lastSync } = binding;
+    this.#sql.setBinding.run(replica, folder, epoch, cursor, server, lastSync);
+  }
+
+  #attempt<T>(action: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw error instanceof DatabaseError ? stateError(action, this.#path, error) : error;
+    }
+  }
+}
+
+function prepareAll(db: Database) {
+  const prepare = (sql: string): Statement => db.prepare(sql);
+  const inside = "path = ? OR (path >= ? AND path < ?)";
+  return {
+    page: prepare(`SELECT ${COLUMNS} FROM synced WHERE path > ? ORDER BY path LIMIT ?`),
+    set: prepare(`INSERT OR REPLACE INTO synced (${COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`),
+    forget: prepare("DELETE FROM synced WHERE path = ?"),
+    move: prepare(
+      `UPDATE synced SET path = ? || substr(path, length(?) + 1), revision = ? WHERE ${inside}`,
+    ),
+    clearTarget: prepare(`DELETE FROM synced WHERE ${inside}`),
+    clearRows: prepare("DELETE FROM synced"),
+    chunks: prepare("SELECT list FROM chunks WHERE path = ?"),
+    setChunks: prepare("INSERT OR REPLACE INTO chunks (path, list) VALUES (?, ?)"),
+    forgetChunks: prepare("DELETE FROM chunks WHERE path = ?"),
+    moveChunks: prepare(`UPDATE chunks SET path = ? || substr(path, length(?) + 1) WHERE ${inside}`),
+    clearTargetChunks: prepare(`DELETE FROM chunks WHERE ${inside}`),
+    clearChunks: prepare("DELETE FROM chunks"),
+    binding: prepare("SELECT replica, folder, epoch, cursor, server, last_sync FROM binding"),
+    setBinding: prepare("INSERT OR REPLACE INTO binding VALUES (1, ?, ?, ?, ?, ?, ?)"),
+  };
+}
+
+/** Everything below `dir`, as a range of bytes: "0" is the character after "/". */
+function below(dir: SyncPath): readonly [string, string] {
+  return [`${dir}/`, `${dir}0`];
+}
+
+/** size, mtime, mode, text */
+function entryValues(entry: Entry): SqlValue[] {
+  if (entry.kind === "file") return [entry.size, entry.mtime, entry.mode, entry.content];
+  if (entry.kind === "dir") return [null, null, entry.mode, null];
+  return [null, null, null, entry.target];
+}
+
+function statValues(stat: Stat | null): SqlValue[] {
+  if (stat === null) return [null, null, null, null, null, null];
+  return [stat.size, stat.mtimeUs, stat.ctimeUs, stat.ino, stat.mode, stat.nlink];
+}
+
+function syncedOf(row: SqlRow): Synced {
+  const kind = KINDS[row[2] as number];
+  if (kind === undefined) throw new DatabaseError("damaged", "a row is of no known kind");
+  const entry = entryOf(kind, row);
+  const revision = row[1] as number;
+  if (row[10] === null) return { entry, revision, stat: null };
+  const stat = {
+    kind,
+    size: row[7] as number,
+    mtimeUs: row[8] as number,
+    ctimeUs: row[9] as number,
+    ino: row[10] as number,
+    mode: row[11] as number,
+    nlink: row[12] as number,
+  };
+  return { entry, revision, stat };
+}
+
+function entryOf(kind: Entry["kind"], row: SqlRow): Entry {
+  const mode = row[5] as number;
+  if (kind === "dir") return { kind, mode };
+  const text = row[6];
+  if (typeof text !== "string") throw new DatabaseError("damaged", "a row lacks its text");
+  if (kind === "link") return { kind, target: text };
+  if (text.length !== 64) throw new DatabaseError("damaged", "a row's content is not an identity");
+  return { kind, size: row[3] as number, mtime: row[4] as number, mode, content: text as ContentId };
+}
+
+const HINTS = new Map([
+  ["damaged", "remove the file; the next run compares both sides again and deletes nothing"],
+  ["foreign", "move the file away; the next run compares both sides again and deletes nothing"],
+  ["newer", "use the newer program that wrote it"],
+  ["no_space", "make room on the device"],
+]);
+
+function stateError(action: string, path: string, error: DatabaseError): StateError {
+  const code = error.code === "foreign" ? "damaged" : error.code;
+  return new StateError(
+    code,
+    `Cannot ${action} the state "${path}": ${error.message}`,
+    HINTS.get(error.code),
+  );
+}
