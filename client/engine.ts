@@ -396,18 +396,15 @@ export class Engine {
       this.#lastFullLook = clock.now();
       this.#options.onLooked?.(clock.monotonic() - started);
     }
-    if (outcome.unsteady.size > 0) {
-      void clock.sleep(UNSTEADY_MS, signal).then(() => {
-        this.dirty({
-          all: false,
-          paths: new Map([...outcome.unsteady].map((path) => [path, "deep" as const])),
-        });
-      });
-    }
-    this.#unsteady = outcome.unsteady.size;
+    for (const path of outcome.unsteady) this.#replica.unsteady.set(path, "deep");
   }
 
-  #unsteady = 0;
+  /** Looks again at what changed under the last look. */
+  #retryUnsteady(): void {
+    for (const [path, depth] of this.#replica.unsteady) this.#replica.lookAgain.set(path, depth);
+    this.#replica.unsteady.clear();
+    this.#wake();
+  }
 
   #renames(): Rename[] {
     const { trees } = this.#replica;
