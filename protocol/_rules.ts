@@ -21,9 +21,8 @@ export function sourceProblem(entry: Entry, source: ContentSource | null): strin
   if (source === null) return "a file has no source";
   if (source.from === "staged" && entry.size <= SINGLE_CHUNK_MAX) return "a small file is staged";
   if (source.from === "inline" && entry.size > SINGLE_CHUNK_MAX) return "a large file is inline";
-  if (entry.size > 0) return null;
-  if (source.from !== "inline") return "an empty file is not inline";
-  return entry.content === EMPTY_CONTENT ? null : "an empty file has another content than nothing";
+  if (entry.size > 0 || entry.content === EMPTY_CONTENT) return null;
+  return "an empty file has another content than nothing";
 }
 
 export function renameProblem(from: SyncPath, to: SyncPath): string | null {

@@ -114,6 +114,7 @@ const examples: { readonly [T in MessageType]: Extract<Message, { type: T }>[] }
     upload([
       put(file, { from: "inline" }),
       put({ ...file, size: 0, content: emptyContent }, { from: "inline" }),
+      put({ ...file, size: 0, content: emptyContent }, { from: "version", ...base }),
       put({ ...file, size: SINGLE_CHUNK_MAX }, { from: "version", ...base }),
       put({ ...file, size: SINGLE_CHUNK_MAX + 1 }, { from: "staged" }),
       { op: "put", path: a, base: 0, entry: { kind: "link", target: "../ü" }, source: null },
@@ -395,7 +396,7 @@ const refused: [name: string, message: Message, problem: string][] = [
     ),
     "a large file is inline",
   ],
-  ["an empty file that is not inline", withEntry({ size: 0 }), "an empty file is not inline"],
+  ["an empty file of a version with content", withEntry({ size: 0 }), "than nothing"],
   ["an empty file with content", upload([put({ ...file, size: 0 }, { from: "inline" })]), "than nothing"],
   ["inline sizes above the block", upload([put(file, { from: "inline" })], rawBlock(2)), "do not add up"],
   ["inline sizes below the block", upload([put(file, { from: "inline" })], rawBlock(4)), "do not add up"],

@@ -91,7 +91,7 @@ const large = fileOf(fc.integer({ min: SINGLE_CHUNK_MAX + 1, max: FILE_BYTES_MAX
 const empty = fileOf(fc.constant(0)).map((file) => ({ ...file, content: EMPTY_CONTENT }));
 const item: fc.Arbitrary<UploadItem> = fc.oneof(
   put(fc.oneof(fileOf(fc.integer({ min: 1, max: 3000 })), empty), inline),
-  put(fileOf(fc.integer({ min: 1, max: FILE_BYTES_MAX })), ofVersion),
+  put(fc.oneof(fileOf(fc.integer({ min: 1, max: FILE_BYTES_MAX })), empty), ofVersion),
   put(large, staged),
   put(dirOrLink, fc.constant(null)),
   fc.record({ path, base: whole }).map((fields) => ({ op: "delete" as const, ...fields })),
