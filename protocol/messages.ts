@@ -91,8 +91,9 @@ export type Notice =
 export interface Changes {
   readonly type: "changes";
   readonly notices: readonly Notice[];
-  /** With this message the receiver knows every head up to here, unless `more` follows. */
+  /** With this message the receiver knows every head up to here; less than a revision that the page ends inside of. */
   readonly upTo: Revision;
+  /** Further pages of this answer follow. */
   readonly more: boolean;
   readonly conflicts: number;
 }
