@@ -8,6 +8,7 @@ import { type Entry, type FileEntry, sameContent } from "../core/entry.ts";
 import { parentOf, type SyncPath } from "../core/path.ts";
 import type { Step } from "../core/plan.ts";
 import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
+import { RemoteError } from "../protocol/errors.ts";
 import type { Author } from "../protocol/messages.ts";
 import type { Remote, VersionRef } from "../protocol/remote.ts";
 import { type Checked, DiskError, type Staged, type Stat } from "../system/disk.ts";
@@ -206,8 +207,7 @@ export class Pull {
   #stage(step: DownloadStep, bytes: Uint8Array | null): void {
     const { entry, path } = step;
     if (entry.kind !== "file") return;
-    // Gone or replaced on the server meanwhile: a notice tells.
-    if (bytes === null) return;
+    if (bytes === null) return this.#missing(step);
     if (bytes.length !== entry.size || digestHex(bytes) !== entry.content) {
       return this.#replica.problem(
         path,
@@ -219,6 +219,16 @@ export class Pull {
       this.#group.push({ step, staged: this.#replica.disk.stageBytes(bytes, entry) });
       this.#groupBytes += bytes.length;
     });
+  }
+
+  /** If it was replaced on the server meanwhile, a notice told so before this answer. */
+  #missing(step: DownloadStep): void {
+    if (this.#replica.trees.remote.get(step.path)?.revision !== step.revision) return;
+    this.#replica.problem(
+      step.path,
+      `Cannot download "${step.path}": the server cannot read its content`,
+      "pull",
+    );
   }
 
   /** Puts the staged group in place, behind one durability point (which also serves what was placed before). */
@@ -288,6 +298,9 @@ export class Pull {
         this.#finish(step, done, chunks);
         await this.#replica.makeDurable();
       } catch (error) {
+        if (error instanceof RemoteError && (error.code === "notFound" || error.code === "corrupt")) {
+          return this.#missing(step);
+        }
         if (!(error instanceof DiskError)) throw error;
         this.#replica.problem(path, error.message, "pull");
       } finally {

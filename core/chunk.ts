@@ -109,6 +109,11 @@ export class ChunkList {
     return keyOf(this.idAt(index));
   }
 
+  /** Whether `bytes` are chunk `index`. */
+  matches(index: number, bytes: Uint8Array): boolean {
+    return bytes.length === this.sizeAt(index) && keyOf(digest(bytes)) === this.keyAt(index);
+  }
+
   /** Bytes of chunk `index`. */
   sizeAt(index: number): number {
     const at = index * RECORD_BYTES + 32;
@@ -128,6 +133,11 @@ export class ChunkList {
     const offsets = new Float64Array(this.length + 1);
     for (let i = 0; i < this.length; i++) offsets[i + 1] = offsets[i]! + this.sizeAt(i);
     return offsets;
+  }
+
+  /** SHA-256 over the first `count` records; empty for none. Two sides compare it to see what they share. */
+  prefixDigest(count: number): Uint8Array {
+    return count === 0 ? new Uint8Array(0) : digest(this.bytes.subarray(0, count * RECORD_BYTES));
   }
 
   contentId(): ContentId {

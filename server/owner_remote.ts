@@ -1,0 +1,189 @@
+/**
+ * The conversation of the server's own plain tree with its folder: the same interface as over the wire, in the same
+ * process. Large contents do not travel at all; the plain file and the store are two names of one file.
+ */
+import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import type { ContentId } from "../core/entry.ts";
+import type { SyncPath } from "../core/path.ts";
+import { packBlock } from "../protocol/block.ts";
+import { RemoteError } from "../protocol/errors.ts";
+import { HEARTBEAT_MS } from "../protocol/limits.ts";
+import type { Changes, Id, UploadResult, Welcome } from "../protocol/messages.ts";
+import type {
+  Connector,
+  LargeSink,
+  LargeSource,
+  Remote,
+  UploadRequest,
+  VersionRef,
+} from "../protocol/remote.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Disk } from "../system/disk.ts";
+import type { Folder } from "./folder.ts";
+import type { Actor } from "./heads.ts";
+import { ContentsError } from "./store/contents.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+export interface OwnerParts {
+  readonly folder: Folder;
+  /** The plain tree; its private area is the store's directory. */
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly user: string;
+  readonly device: string;
+  readonly software: string;
+  /** A large content was overwritten in place, directly in the plain tree: that version is lost. */
+  readonly onDamaged: (path: SyncPath) => void;
+}
+
+/** Connects the plain tree's replica. */
+export function ownerConnector(parts: OwnerParts): Connector {
+  return { connect: (hello) => Promise.resolve(new OwnerRemote(parts, hello.replica)) };
+}
+
+class OwnerRemote implements Remote {
+  readonly welcome: Welcome;
+  readonly closed: Promise<Error>;
+  readonly #parts: OwnerParts;
+  readonly #actor: Actor;
+  readonly #staged = new Map<ContentId, ChunkList>();
+  #subscriber: Subscriber | null = null;
+  #end: (reason: Error) => void = () => {};
+
+  constructor(parts: OwnerParts, replica: Id) {
+    this.#parts = parts;
+    const { folder, clock, user, device, software } = parts;
+    this.#actor = { user, device, replica, clockOffset: 0, canWrite: true };
+    this.closed = new Promise((resolve) => this.#end = resolve);
+    this.welcome = {
+      type: "welcome",
+      version: 0,
+      software,
+      ...folder.records.identity(),
+      head: folder.revision,
+      clock: clock.now(),
+      user,
+      deviceName: device,
+      access: "write",
+      conflicts: folder.openConflicts(user),
+      heartbeatMs: HEARTBEAT_MS,
+    };
+  }
+
+  async subscribe(
+    since: number,
+    live: boolean,
+    onChanges: (changes: Changes) => void | Promise<void>,
+  ): Promise<void> {
+    const { folder } = this.#parts;
+    this.#subscriber = await folder.feed({
+      since,
+      live,
+      actor: this.#actor,
+      tell: async (news) => {
+        if (news.type === "changes") return await onChanges(news);
+        // Too slow: the engine connects again and goes on from its cursor.
+        this.close();
+      },
+      page: async (changes) => await onChanges(changes),
+    });
+  }
+
+  async upload(batch: readonly UploadRequest[]): Promise<readonly UploadResult[]> {
+    const { folder } = this.#parts;
+    const parts = batch.flatMap(({ bytes }) => bytes === null ? [] : [bytes]);
+    const block = packBlock(parts);
+    const raw = concat(parts);
+    const items = batch.map(({ item }) => item);
+    const outcome = await storeErrors(() =>
+      folder.upload({ actor: this.#actor, items, block, raw, staged: this.#staged })
+    );
+    folder.advance(this.#actor.replica, outcome.upTo);
+    return outcome.results;
+  }
+
+  async stage(source: LargeSource, where: SyncPath): Promise<void> {
+    const { disk, folder } = this.#parts;
+    const stat = disk.stat(where);
+    const id = source.chunks.contentId();
+    const before = stat?.nlink ?? 1;
+    if (stat === null || !disk.linkPrivate(where, folder.contents.largeName(id), stat).done) {
+      throw new RemoteError("corrupt", "Cannot take in the file: it is being changed");
+    }
+    await disk.syncFile(where);
+    this.#staged.set(id, source.chunks);
+    // A file with a second name was changed in place: perhaps that name is a version's.
+    if (before > 1 && source.base !== null) this.#checkDamage(source.base.ref, where);
+  }
+
+  #checkDamage(ref: VersionRef, where: SyncPath): void {
+    const { folder, onDamaged } = this.#parts;
+    const base = folder.baseContent(ref.path, ref.revision);
+    if (base === null || isIntact(folder, base.id, base.chunks)) return;
+    folder.contents.dropLarge(base.id);
+    onDamaged(where);
+  }
+
+  download(
+    items: readonly VersionRef[],
+    onContent: (index: number, bytes: Uint8Array | null) => void,
+  ): Promise<void> {
+    const { folder } = this.#parts;
+    items.forEach(({ path, revision }, i) => {
+      const entry = folder.file(path, revision);
+      onContent(i, entry === null || entry.size > SINGLE_CHUNK_MAX ? null : folder.readableContent(entry));
+    });
+    return Promise.resolve();
+  }
+
+  fetch(
+    item: VersionRef,
+    _base: VersionRef | null,
+    _sink: LargeSink,
+  ): Promise<{ readonly privateName: string }> {
+    const { folder } = this.#parts;
+    const entry = folder.file(item.path, item.revision);
+    if (entry === null || !folder.contents.hasLarge(entry.content)) {
+      return Promise.reject(new RemoteError("notFound", "Cannot read the content: it is not there any more"));
+    }
+    return Promise.resolve({ privateName: folder.contents.largeName(entry.content) });
+  }
+
+  close(): void {
+    if (this.#subscriber !== null) this.#parts.folder.leave(this.#subscriber);
+    this.#end(new RemoteError("closing", "the folder was closed"));
+  }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Whether every chunk of a large content still has its digest. */
+function isIntact(folder: Folder, id: ContentId, chunks: ChunkList): boolean {
+  const offsets = chunks.offsets();
+  for (let i = 0; i < chunks.length; i++) {
+    const bytes = new Uint8Array(chunks.sizeAt(i));
+    if (folder.contents.readLarge(id, bytes, offsets[i]!) !== bytes.length) return false;
+    if (!chunks.matches(i, bytes)) return false;
+  }
+  return true;
+}
+
+/** Failures of the store, as a client over the wire would see them. */
+async function storeErrors<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ContentsError) {
+      throw new RemoteError(error.code === "no_space" ? "noSpace" : "internal", error.message);
+    }
+    throw error;
+  }
+}

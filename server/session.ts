@@ -1,0 +1,418 @@
+/**
+ * One client's conversation: handshake, then requests, several at a time. Whatever a client does wrong ends its session
+ * and nothing else.
+ */
+import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import type { ContentId } from "../core/entry.ts";
+import { invariant } from "../core/invariant.ts";
+import { packBlock, unpackBlock } from "../protocol/block.ts";
+import { decode, encode } from "../protocol/codec.ts";
+import { ContentChanged, dataMessages } from "../protocol/data_stream.ts";
+import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import {
+  BLOCK_BYTES_MAX,
+  FRAME_BYTES_MAX,
+  HANDSHAKE_MS_MAX,
+  HEARTBEAT_MS,
+  REQUESTS_IN_FLIGHT_MAX,
+  SILENCE_MS_MAX,
+} from "../protocol/limits.ts";
+import {
+  type Data,
+  type Download,
+  type Fetch,
+  type Hello,
+  type Message,
+  PROTOCOL_VERSIONS,
+  type Stage,
+  type Subscribe,
+  type Upload,
+} from "../protocol/messages.ts";
+import type { Clock } from "../system/clock.ts";
+import { type Link, LinkClosed } from "../system/link.ts";
+import { authenticate } from "./auth.ts";
+import type { Folder } from "./folder.ts";
+import type { Actor } from "./heads.ts";
+import { ContentsError, type Incoming } from "./store/contents.ts";
+import { RecordsError } from "./store/records.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+export interface SessionEvents {
+  readonly onOpen: (who: { user: string; device: string; peer: string }) => void;
+  readonly onClose: (who: { user: string; device: string; peer: string; reason: string }) => void;
+  readonly onDenied: (peer: string) => void;
+}
+
+export interface SessionParts {
+  readonly folder: Folder;
+  readonly clock: Clock;
+  readonly software: string;
+  readonly events: SessionEvents;
+}
+
+/** A session that ends with an answer to the client. */
+class Refused extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+  constructor(code: ErrorCode, message: string, hint = "") {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** Serves `link` until it ends. Never throws. */
+export async function serveLink(link: Link, parts: SessionParts, signal: AbortSignal): Promise<void> {
+  const stop = () => link.close();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const session = await greet(link, parts);
+    if (session !== null) await session.run();
+  } finally {
+    signal.removeEventListener("abort", stop);
+    link.close();
+  }
+}
+
+async function greet(link: Link, parts: SessionParts): Promise<Session | null> {
+  const { clock, folder, events } = parts;
+  const deadline = new AbortController();
+  void clock.sleep(HANDSHAKE_MS_MAX, deadline.signal).then(() => {
+    if (!deadline.signal.aborted) link.close();
+  });
+  try {
+    const frame = await link.receive();
+    if (frame === null) return null;
+    const { id, message } = decode(frame);
+    if (message.type !== "hello") throw new ProtocolError("the first message is not a hello");
+    const version = PROTOCOL_VERSIONS.find((known) => message.versions.includes(known));
+    if (version === undefined) {
+      const spoken = PROTOCOL_VERSIONS.join(", ");
+      throw new Refused(
+        "version",
+        `Cannot talk: this server speaks protocol version ${spoken}`,
+        "update the older side",
+      );
+    }
+    const device = authenticate(folder.records, message.device, message.token);
+    if (device === null) {
+      events.onDenied(link.peer);
+      throw new Refused(
+        "denied",
+        "Cannot sign in: this device is not known here",
+        "ask the owner for an invitation",
+      );
+    }
+    const actor: Actor = {
+      user: device.user,
+      device: device.name,
+      replica: message.replica,
+      clockOffset: message.clock - clock.now(),
+      canWrite: true,
+    };
+    link.frameMax = FRAME_BYTES_MAX;
+    await link.send(encode({ id, message: welcome(parts, message, version, actor) }));
+    return new Session(link, parts, actor);
+  } catch (error) {
+    await refuse(link, error);
+    return null;
+  } finally {
+    deadline.abort();
+  }
+}
+
+function welcome(parts: SessionParts, _hello: Hello, version: number, actor: Actor): Message {
+  const { folder, clock, software } = parts;
+  const identity = folder.records.identity();
+  return {
+    type: "welcome",
+    version,
+    software,
+    folder: identity.folder,
+    epoch: identity.epoch,
+    head: folder.revision,
+    clock: clock.now(),
+    user: actor.user,
+    deviceName: actor.device,
+    access: actor.canWrite ? "write" : "read",
+    conflicts: folder.openConflicts(actor.user),
+    heartbeatMs: HEARTBEAT_MS,
+  };
+}
+
+/** Answers with the reason, if there is one that a client may know. */
+async function refuse(link: Link, error: unknown): Promise<void> {
+  if (error instanceof LinkClosed) return;
+  const known = error instanceof Refused || error instanceof ProtocolError;
+  if (!known) throw error;
+  const code = error instanceof Refused ? error.code : "protocol";
+  const hint = error instanceof Refused ? error.hint : "";
+  try {
+    await link.send(encode({ id: 0, message: { type: "error", code, message: error.message, hint } }));
+  } catch {
+    // The stranger did not wait for it.
+  }
+}
+
+class Session {
+  readonly #link: Link;
+  readonly #folder: Folder;
+  readonly #clock: Clock;
+  readonly #events: SessionEvents;
+  readonly #actor: Actor;
+  readonly #incoming = new Map<number, { incoming: Incoming; content: ContentId }>();
+  readonly #staged = new Map<ContentId, ChunkList>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #subscriber: Subscriber | null = null;
+  #lastHeard: number;
+  #lastSaid: number;
+  #failure: unknown = null;
+
+  constructor(link: Link, parts: SessionParts, actor: Actor) {
+    this.#link = link;
+    this.#folder = parts.folder;
+    this.#clock = parts.clock;
+    this.#events = parts.events;
+    this.#actor = actor;
+    this.#lastHeard = this.#lastSaid = parts.clock.monotonic();
+  }
+
+  async run(): Promise<void> {
+    const who = { user: this.#actor.user, device: this.#actor.device, peer: this.#link.peer };
+    this.#events.onOpen(who);
+    let reason = "closed";
+    try {
+      void this.#heartbeat();
+      await this.#serve();
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error);
+      await refuse(this.#link, error);
+    } finally {
+      this.#stop.abort();
+      if (this.#subscriber !== null) this.#folder.leave(this.#subscriber);
+      for (const { incoming } of this.#incoming.values()) incoming.pause();
+      this.#link.close();
+      await Promise.allSettled(this.#running);
+      this.#events.onClose({ ...who, reason });
+    }
+  }
+
+  async #serve(): Promise<void> {
+    for (;;) {
+      const frame = await this.#link.receive();
+      if (frame === null) return;
+      this.#lastHeard = this.#clock.monotonic();
+      const { id, message } = decode(frame);
+      this.#dispatch(id, message);
+      while (this.#running.size >= REQUESTS_IN_FLIGHT_MAX) await Promise.race(this.#running);
+      if (this.#failure !== null) throw this.#failure;
+    }
+  }
+
+  #dispatch(id: number, message: Message): void {
+    switch (message.type) {
+      case "ping":
+        return this.#start(id, () => this.#send(id, { type: "pong" }));
+      case "pong":
+        return;
+      case "subscribe":
+        return this.#start(id, () => this.#subscribe(id, message));
+      case "upload":
+        return this.#start(id, () => this.#upload(id, message));
+      case "stage":
+        return this.#start(id, () => this.#stage(id, message));
+      case "data":
+        return this.#start(id, () => this.#data(id, message));
+      case "download":
+        return this.#start(id, () => this.#download(id, message));
+      case "fetch":
+        return this.#start(id, () => this.#fetch(id, message));
+      default:
+        throw new ProtocolError(`a client does not send ${message.type}`);
+    }
+  }
+
+  /** Runs a request beside the others. A store that fails is answered; a client that misbehaves ends the session. */
+  #start(id: number, work: () => Promise<void>): void {
+    const running = work().catch(async (error) => {
+      const answer = answerFor(error);
+      if (answer === null) {
+        this.#failure ??= error;
+        this.#link.close();
+        return;
+      }
+      await this.#send(id, answer).catch(() => {});
+    }).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  async #send(id: number, message: Message): Promise<void> {
+    this.#lastSaid = this.#clock.monotonic();
+    await this.#link.send(encode({ id, message }));
+  }
+
+  /** Says something when there was silence, and ends a session whose other side is silent for too long. */
+  async #heartbeat(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#clock.sleep(HEARTBEAT_MS / 3, signal);
+      if (signal.aborted) return;
+      const now = this.#clock.monotonic();
+      if (now - this.#lastHeard > SILENCE_MS_MAX) return this.#link.close();
+      if (now - this.#lastSaid >= HEARTBEAT_MS) await this.#send(0, { type: "ping" }).catch(() => {});
+    }
+  }
+
+  async #subscribe(id: number, message: Subscribe): Promise<void> {
+    if (this.#subscriber !== null) this.#folder.leave(this.#subscriber);
+    this.#subscriber = null;
+    const subscriber = await this.#folder.feed({
+      since: message.since,
+      live: message.live,
+      actor: this.#actor,
+      tell: (news) => this.#send(0, news),
+      page: (changes) => this.#send(id, changes),
+    });
+    if (this.#stop.signal.aborted && subscriber !== null) this.#folder.leave(subscriber);
+    else this.#subscriber = subscriber;
+  }
+
+  async #upload(id: number, message: Upload): Promise<void> {
+    const raw = unpackBlock(message.block);
+    const { items, block } = message;
+    const outcome = await this.#folder.upload({
+      actor: this.#actor,
+      items,
+      block,
+      raw,
+      staged: this.#staged,
+    });
+    for (const item of items) {
+      if (item.op === "put" && item.source?.from === "staged" && item.entry.kind === "file") {
+        this.#staged.delete(item.entry.content);
+      }
+    }
+    await this.#send(id, { type: "results", results: outcome.results });
+    this.#folder.advance(this.#actor.replica, outcome.upTo);
+  }
+
+  async #stage(id: number, message: Stage): Promise<void> {
+    if (message.size <= SINGLE_CHUNK_MAX) throw new ProtocolError("a small content is not staged");
+    if (this.#incoming.has(id)) throw new ProtocolError("a request id is used twice");
+    const base = message.base === null
+      ? null
+      : this.#folder.baseContent(message.base.path, message.base.revision);
+    if (message.base !== null && base === null) {
+      throw new Refused("notFound", "Cannot use the base: its content is not in the store");
+    }
+    const incoming = await this.#folder.contents.receive(message.content, message.size, base);
+    this.#incoming.set(id, { incoming, content: message.content });
+    await this.#send(id, {
+      type: "staged",
+      chunks: incoming.chunks,
+      prefix: incoming.prefix(),
+      complete: false,
+    });
+  }
+
+  async #data(id: number, message: Data): Promise<void> {
+    const entry = this.#incoming.get(id);
+    // After a failure was answered, what was already on its way is ignored.
+    if (entry === undefined) return;
+    try {
+      entry.incoming.accept(message.ops, unpackBlock(message.block));
+      if (!message.last) return;
+      this.#incoming.delete(id);
+      const chunks = await entry.incoming.finish();
+      this.#staged.set(entry.content, chunks);
+    } catch (error) {
+      if (this.#incoming.delete(id)) entry.incoming.pause();
+      throw error;
+    }
+    await this.#send(id, {
+      type: "staged",
+      chunks: entry.incoming.chunks,
+      prefix: new Uint8Array(0),
+      complete: true,
+    });
+  }
+
+  async #download(id: number, message: Download): Promise<void> {
+    let sizes: number[] = [];
+    let parts: Uint8Array[] = [];
+    let bytes = 0;
+    for (const [i, item] of message.items.entries()) {
+      const entry = this.#folder.file(item.path, item.revision);
+      const content = entry === null || entry.size > SINGLE_CHUNK_MAX
+        ? null
+        : this.#folder.smallContent(entry);
+      sizes.push(content === null ? -1 : content.length);
+      if (content !== null) parts.push(content);
+      bytes += content?.length ?? 0;
+      if (bytes < BLOCK_BYTES_MAX && i < message.items.length - 1) continue;
+      const last = i === message.items.length - 1;
+      const block = packBlock(parts);
+      const answer: Message = { type: "contents", sizes, block, last };
+      [sizes, parts, bytes] = [[], [], 0];
+      await this.#send(id, answer);
+    }
+  }
+
+  async #fetch(id: number, message: Fetch): Promise<void> {
+    const { contents } = this.#folder;
+    const entry = this.#folder.file(message.path, message.revision);
+    const chunks = entry === null ? null : this.#folder.chunkList(entry.content);
+    if (entry === null || chunks === null || !contents.hasLarge(entry.content)) {
+      throw new Refused("notFound", "Cannot send the content: it is not there any more");
+    }
+    const base = message.base === null
+      ? null
+      : this.#folder.baseContent(message.base.path, message.base.revision);
+    const first = resumePoint(chunks, message);
+    await this.#send(id, { type: "fetching", first, chunks: chunks.length });
+    const messages = dataMessages({
+      chunks,
+      base: base?.chunks ?? null,
+      first,
+      read: (into, offset) => contents.readLarge(entry.content, into, offset),
+    });
+    for (const data of messages) {
+      if (this.#stop.signal.aborted) return;
+      await this.#send(id, data);
+      await this.#clock.yield();
+    }
+  }
+}
+
+/** How many chunks the client really holds of this content. */
+function resumePoint(chunks: ChunkList, message: Fetch): number {
+  if (message.chunks === 0 || message.chunks > chunks.length) return 0;
+  const held = chunks.prefixDigest(message.chunks);
+  invariant(held.length === 32, "a digest has 32 bytes");
+  return held.every((byte, i) => byte === message.prefix[i]) ? message.chunks : 0;
+}
+
+/** The answer to a request that failed, or `null` if the session has to end. */
+function answerFor(error: unknown): Message | null {
+  if (error instanceof Refused) {
+    return { type: "error", code: error.code, message: error.message, hint: error.hint };
+  }
+  if (error instanceof ContentsError) {
+    const code = error.code === "corrupt" ? "corrupt" : error.code === "no_space" ? "noSpace" : "internal";
+    return { type: "error", code, message: error.message, hint: "" };
+  }
+  if (error instanceof RecordsError) {
+    const code = error.code === "no_space" ? "noSpace" : "internal";
+    return { type: "error", code, message: error.message, hint: error.hint };
+  }
+  if (error instanceof ContentChanged) {
+    return {
+      type: "error",
+      code: "corrupt",
+      message: `Cannot send: ${error.message}`,
+      hint: "run fsync check",
+    };
+  }
+  return null;
+}
