@@ -14,13 +14,14 @@ export interface Link {
   frameMax: number;
   /**
    * Sends one frame. Resolves when there is room for the next (back-pressure); frames go out in the order of the calls.
+   * The frame belongs to the link from here on: its bytes must not be changed any more.
    * @throws {LinkClosed} if the link has ended
    */
   send(frame: Uint8Array): Promise<void>;
-  /** The next frame, or `null` when the other side has closed in an orderly way.
+  /** The next frame, in memory of its own, or `null` when the other side has closed in an orderly way. One call at a time.
    * @throws {LinkClosed} if the link broke, or the other side sent a frame out of bounds */
   receive(): Promise<Uint8Array | null>;
-  /** Ends the link; safe to call twice. Sent frames may still be lost. */
+  /** Ends the link; safe to call twice. What was sent still goes out if it can soon, but may be lost. */
   close(): void;
 }
 
