@@ -1,0 +1,56 @@
+/**
+ * Where fsync keeps what belongs to the user and not to one folder. `FSYNC_STATE_DIR` takes the place of all three.
+ * The functions only name a directory; whoever writes makes it, by `makePrivateDir`.
+ */
+import { homedir } from "node:os";
+import { isAbsolute, resolve } from "@std/path";
+
+/** Reads one environment variable. */
+export type Environment = (name: string) => string | undefined;
+
+const processEnvironment: Environment = (name) => Deno.env.get(name);
+
+/** Configuration files. */
+export function configDir(env: Environment = processEnvironment): string {
+  return override(env) ?? `${xdg(env, "XDG_CONFIG_HOME") ?? `${home(env)}/.config`}/fsync`;
+}
+
+/** Credentials. */
+export function stateDir(env: Environment = processEnvironment): string {
+  return override(env) ?? `${xdg(env, "XDG_STATE_HOME") ?? `${home(env)}/.local/state`}/fsync`;
+}
+
+/**
+ * Sockets. Cron sets no `XDG_RUNTIME_DIR`, so the place that a login session would name is tried too, and the state
+ * directory is the last resort.
+ */
+export function runtimeDir(env: Environment = processEnvironment): string {
+  const base = xdg(env, "XDG_RUNTIME_DIR") ?? sessionDir();
+  return override(env) ?? (base === null ? `${stateDir(env)}/run` : `${base}/fsync`);
+}
+
+function override(env: Environment): string | null {
+  const dir = env("FSYNC_STATE_DIR");
+  return dir ? resolve(dir) : null;
+}
+
+/** The XDG specification has relative paths ignored. */
+function xdg(env: Environment, name: string): string | null {
+  const dir = env(name);
+  return dir && isAbsolute(dir) ? resolve(dir) : null;
+}
+
+function home(env: Environment): string {
+  return xdg(env, "HOME") ?? homedir();
+}
+
+function sessionDir(): string | null {
+  const uid = Deno.uid();
+  const dir = `/run/user/${uid}`;
+  try {
+    const { isDirectory, uid: owner } = Deno.lstatSync(dir);
+    return isDirectory && owner === uid ? dir : null;
+  } catch {
+    return null;
+  }
+}
