@@ -4,7 +4,7 @@
  */
 import fs from "node:fs";
 import type { DirItem, Stat } from "./disk.ts";
-import { EINVAL, EIO, ENOENT } from "./errno.ts";
+import { EACCES, EINVAL, EIO, ENAMETOOLONG, ENOENT, EROFS } from "./errno.ts";
 import { openByParts } from "./open_by_parts.ts";
 import {
   type FileSystemInfo,
@@ -20,7 +20,6 @@ import { utf8Length } from "../core/path.ts";
 
 const encoder = new TextEncoder();
 const NAME_MAX = 255;
-const ENAMETOOLONG = 36;
 
 export class DenoSys implements Sys {
   readonly name = "deno";
@@ -139,7 +138,8 @@ export class DenoSys implements Sys {
   }
 
   setMtime(fd: number, mtime: number): number {
-    return done(() => fs.futimesSync(fd, new Date(), new Date(keepableMtime(mtime))));
+    // The calls of `node:fs` round some milliseconds away, and one fails before 1970.
+    return this.setMtimeAny(fd, mtime);
   }
 
   chmodAny(fd: number, mode: number): number {
@@ -147,7 +147,7 @@ export class DenoSys implements Sys {
   }
 
   setMtimeAny(fd: number, mtime: number): number {
-    return done(() => fs.utimesSync(`/proc/self/fd/${fd}`, new Date(), new Date(keepableMtime(mtime))));
+    return done(() => Deno.utimeSync(`/proc/self/fd/${fd}`, new Date(), new Date(keepableMtime(mtime))));
   }
 
   setGroupAny(fd: number, gid: number): number {
@@ -223,5 +223,8 @@ function errnoOf(error: unknown): number {
   if (error instanceof Error && "errno" in error && typeof error.errno === "number" && error.errno !== 0) {
     return -Math.abs(error.errno);
   }
+  if (error instanceof Deno.errors.NotFound) return -ENOENT;
+  if (error instanceof Deno.errors.PermissionDenied) return -EACCES;
+  if (error instanceof Error && "code" in error && error.code === "EROFS") return -EROFS;
   return -EIO;
 }

@@ -12,6 +12,7 @@ export const EXDEV = 18;
 export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
+export const EROFS = 30;
 export const EMLINK = 31;
 export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
@@ -36,7 +37,7 @@ const MEANING = new Map<number, readonly [DiskErrorCode, string]>([
   [26, ["io", "it is being executed"]],
   [27, ["no_space", "the file is larger than the file system allows"]],
   [28, ["no_space", "no space left on the device"]],
-  [30, ["read_only", "the file system is read-only"]],
+  [EROFS, ["read_only", "the file system is read-only"]],
   [EMLINK, ["io", "too many hard links"]],
   [ENAMETOOLONG, ["name_too_long", "the name is too long"]],
   [ENOTEMPTY, ["not_empty", "the directory is not empty"]],

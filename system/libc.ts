@@ -83,10 +83,19 @@ type Library = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 /** Opens libc, or returns `null` where that is not allowed, not there, or not known for this machine. */
 export function openLibc(): Sys | null {
   const calls = CALLS.get(Deno.build.arch);
-  if (calls === undefined || Deno.build.os !== "linux") return null;
+  if (calls === undefined) return null;
+  const library = loadLibc(SYMBOLS);
+  return library === null ? null : new LibcSys(library, calls);
+}
+
+/** The functions named in `symbols`, or `null` where libc may not be called or is not there. */
+export function loadLibc<S extends Deno.ForeignLibraryInterface>(
+  symbols: S,
+): Deno.DynamicLibrary<S>["symbols"] | null {
+  if (Deno.build.os !== "linux") return null;
   for (const library of LIBRARIES) {
     try {
-      return new LibcSys(Deno.dlopen(library, SYMBOLS).symbols, calls);
+      return Deno.dlopen(library, symbols).symbols;
     } catch {
       continue;
     }
