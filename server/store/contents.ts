@@ -34,8 +34,7 @@ export interface Incoming {
   readonly chunks: number;
   prefix(): Uint8Array;
   /**
-   * Takes the next ops; wait for it before the next call. It works in slices, since one op may copy gigabytes of the
-   * base.
+   * Takes the next ops, after those of earlier calls. It works in slices, since one op may copy gigabytes of the base.
    * @throws {ContentsError} if an id, an index or a size does not fit; what was accepted before stays
    */
   accept(ops: readonly DataOp[], bytes: Uint8Array): Promise<void>;
@@ -44,14 +43,19 @@ export interface Incoming {
    * @throws {ContentsError} if it is not the announced content; the staged bytes are removed then
    */
   finish(): Promise<ChunkList>;
-  /** Lets go of it; the bytes stay for a later resume. */
+  /** Lets go of it, also of what is under way; the bytes stay for a later resume. Safe to call at any time. */
   pause(): void;
 }
 
 export interface Contents {
   /** Appends a block as it came; the caller has verified it. Not durable before {@link sync}. Returns its place. */
   append(block: Block): { readonly pack: number; readonly offset: number; readonly length: number };
-  /** Makes all appended blocks durable. @throws {ContentsError} — then they must be appended again */
+  /**
+   * Makes all appended blocks durable. A failure concerns everything that was appended and is not durable yet, also
+   * what was appended while the failing call ran: the next call fails too then. One owner appends and syncs in groups,
+   * so that it knows whose blocks those are.
+   * @throws {ContentsError} — then they must be appended again
+   */
   sync(): Promise<void>;
   /** The bytes of a small content (a view; not to be written to). @throws {ContentsError} if damaged or missing */
   read(id: ContentId, location: Location): Uint8Array;

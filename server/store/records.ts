@@ -58,10 +58,13 @@ export interface Device {
 
 /** Everything that one durability point writes; all of it or nothing. */
 export interface Commit {
-  /** In order; a version with `head` takes the place of the path's head before it. */
+  /**
+   * In order; a version with `head` takes the place of the path's head before it. Revisions do not fall, and are
+   * greater than every one before this commit; a path has one version of a revision.
+   */
   readonly versions: readonly Version[];
   readonly conflicts: readonly Omit<Conflict, "id">[];
-  /** Where new contents lie. */
+  /** Where new contents lie. A content that was recorded before lies there from now on. */
   readonly locations: readonly (readonly [ContentId, Location])[];
   /** Chunk lists of new large contents, as `ChunkList` bytes. */
   readonly chunkLists: readonly (readonly [ContentId, Uint8Array])[];
@@ -72,7 +75,7 @@ export interface Records {
   identity(): { readonly folder: Id; readonly epoch: Id };
   /** Greatest revision. */
   headRevision(): Revision;
-  /** All heads that are not deletions. */
+  /** All heads that are not deletions. One that changes meanwhile may come twice, the later version last. */
   liveHeads(): Iterable<Version>;
   /**
    * Up to `limit` heads (deletions too) with revision > `since`, ordered by revision, then path. With `after`, those
@@ -92,6 +95,7 @@ export interface Records {
   openConflicts(user: string | null): number;
   conflicts(): Conflict[];
   device(id: Id): Device | null;
+  /** Adds a device, or replaces what was known of it. */
   addDevice(device: Device): void;
   /** A free-form value kept with the folder. */
   setting(key: string): string | null;
@@ -99,7 +103,17 @@ export interface Records {
   close(): void;
 }
 
-/** The records cannot be read or written. */
+/**
+ * The records cannot be read or written. Nothing of the failed commit was kept; `damaged` and `newer` stay so until
+ * somebody acts on the hint.
+ */
 export class RecordsError extends Error {
   override name = "RecordsError";
+  readonly code: "damaged" | "newer" | "no_space" | "busy" | "io";
+  readonly hint: string;
+  constructor(code: "damaged" | "newer" | "no_space" | "busy" | "io", message: string, hint = "") {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
 }

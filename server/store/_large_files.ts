@@ -1,0 +1,215 @@
+/**
+ * Large contents, one file each: `large/<id>` when complete, `incoming/<id>.part` while they arrive. The plain tree
+ * holds a second name for a large file, so that replacing or deleting the plain one keeps the content.
+ */
+import type { ChunkList } from "../../core/chunk.ts";
+import type { ContentId } from "../../core/entry.ts";
+import { invariant } from "../../core/invariant.ts";
+import type { Clock } from "../../system/clock.ts";
+import { makePrivateDir, syncDir } from "../../system/private_file.ts";
+import {
+  attempt,
+  contentsError,
+  openForReading,
+  openForWriting,
+  readAt,
+  sizeOf,
+  writeAt,
+} from "./_file_access.ts";
+import { IncomingContent, type Part } from "./_incoming_content.ts";
+import { Lru } from "./_lru.ts";
+import type { SyncData } from "./_pack_file.ts";
+import { ContentsError, type Incoming } from "./contents.ts";
+
+/** Large files kept open for reading: each download reads one, each upload one base. */
+const READERS_MAX = 64;
+/** Staged files of one content: each further client that uploads the same costs its size again. */
+const PARTS_MAX = 4;
+/** An upload that was not resumed for this long is forgotten, ms: a week. */
+const PART_AGE_MS_MAX = 7 * 24 * 3_600_000;
+
+export class LargeFiles {
+  readonly #dir: string;
+  readonly #clock: Clock;
+  readonly #syncData: SyncData;
+  readonly #readers = new Lru<ContentId, Deno.FsFile>(READERS_MAX, () => 1, (file) => file.close());
+  /** Parts that somebody writes to. */
+  readonly #inUse = new Set<string>();
+
+  /** @param dir the private area @throws {ContentsError} */
+  constructor(dir: string, clock: Clock, syncData: SyncData) {
+    this.#dir = dir;
+    this.#clock = clock;
+    this.#syncData = syncData;
+    makePrivateDir(`${dir}/large`);
+    makePrivateDir(`${dir}/incoming`);
+    this.#removeOldParts();
+  }
+
+  has(id: ContentId): boolean {
+    return sizeOf(this.#path(id)) !== null;
+  }
+
+  read(id: ContentId, into: Uint8Array, offset: number): number {
+    return attempt("read", this.#path(id), () => readAt(this.#reader(id), into, offset));
+  }
+
+  drop(id: ContentId): void {
+    this.#readers.delete(id);
+    removeIfThere(this.#path(id));
+  }
+
+  async receive(
+    id: ContentId,
+    size: number,
+    base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
+  ): Promise<Incoming> {
+    const announced = {
+      id,
+      size,
+      base: base && {
+        chunks: base.chunks,
+        read: (into: Uint8Array, offset: number) => this.read(base.id, into, offset),
+      },
+      yield: () => this.#clock.yield(),
+    };
+    return await IncomingContent.resume(this.#openPart(id), announced);
+  }
+
+  close(): void {
+    this.#readers.clear();
+  }
+
+  #openPart(id: ContentId): Part {
+    for (let n = 0; n < PARTS_MAX; n++) {
+      const path = `${this.#dir}/incoming/${id}${n === 0 ? "" : `.${n}`}.part`;
+      if (this.#inUse.has(path)) continue;
+      const file = openForWriting(path);
+      this.#inUse.add(path);
+      const part = { path, file, syncData: this.#syncData, release: () => this.#inUse.delete(path) };
+      return new FilePart(part, () => this.#place(path, id));
+    }
+    throw new ContentsError(
+      "io",
+      `Cannot receive a content: it is being received ${PARTS_MAX} times already`,
+    );
+  }
+
+  /** Also over a file of the same content, which may have been damaged since. */
+  #place(part: string, id: ContentId): void {
+    const path = this.#path(id);
+    attempt("name", path, () => Deno.renameSync(part, path));
+    this.#readers.delete(id);
+    try {
+      attempt("name", path, () => {
+        syncDir(`${this.#dir}/large`);
+        syncDir(`${this.#dir}/incoming`);
+      });
+    } catch (error) {
+      // A name that may be gone after a power cut must not be taken for a content that is there.
+      this.drop(id);
+      throw error;
+    }
+  }
+
+  #reader(id: ContentId): Deno.FsFile {
+    const open = this.#readers.get(id);
+    if (open !== undefined) return open;
+    const file = openForReading(this.#path(id));
+    this.#readers.set(id, file);
+    return file;
+  }
+
+  #removeOldParts(): void {
+    const dir = `${this.#dir}/incoming`;
+    attempt("tidy", dir, () => {
+      for (const { name } of Deno.readDirSync(dir)) {
+        const changed = Deno.lstatSync(`${dir}/${name}`).mtime?.getTime() ?? 0;
+        if (this.#clock.now() - changed > PART_AGE_MS_MAX) Deno.removeSync(`${dir}/${name}`);
+      }
+    });
+  }
+
+  #path(id: ContentId): string {
+    invariant(/^[0-9a-f]{64}$/.test(id), "a content's identity is not one");
+    return `${this.#dir}/large/${id}`;
+  }
+}
+
+interface OpenPart {
+  readonly path: string;
+  readonly file: Deno.FsFile;
+  readonly syncData: SyncData;
+  readonly release: () => void;
+}
+
+class FilePart implements Part {
+  readonly #open: OpenPart;
+  readonly #placeFile: () => void;
+  #size: number;
+
+  constructor(open: OpenPart, placeFile: () => void) {
+    this.#open = open;
+    this.#placeFile = placeFile;
+    this.#size = open.file.statSync().size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  append(bytes: Uint8Array): void {
+    const { path, file } = this.#open;
+    try {
+      attempt("write", path, () => writeAt(file, bytes, this.#size));
+    } catch (error) {
+      // What was written of it takes room that others need.
+      this.truncate(this.#size);
+      throw error;
+    }
+    this.#size += bytes.length;
+  }
+
+  read(into: Uint8Array, offset: number): number {
+    const { path, file } = this.#open;
+    return attempt("read", path, () => readAt(file, into, offset));
+  }
+
+  truncate(size: number): void {
+    const { path, file } = this.#open;
+    attempt("truncate", path, () => file.truncateSync(size));
+    this.#size = size;
+  }
+
+  async place(): Promise<void> {
+    const { path, file, syncData, release } = this.#open;
+    try {
+      await syncData(file);
+    } catch (error) {
+      throw contentsError("make durable", path, error);
+    }
+    this.#placeFile();
+    file.close();
+    release();
+  }
+
+  pause(): void {
+    this.#open.file.close();
+    this.#open.release();
+  }
+
+  remove(): void {
+    this.pause();
+    removeIfThere(this.#open.path);
+  }
+}
+
+function removeIfThere(path: string): void {
+  attempt("remove", path, () => {
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  });
+}

@@ -1,0 +1,255 @@
+/** What every {@link Records} does. Run on the real one and on the twin by `records_test.ts`. */
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import type { ContentId, Entry } from "../../core/entry.ts";
+import { Bug } from "../../core/invariant.ts";
+import { parsePath } from "../../core/path.ts";
+import type { Location } from "../../server/store/contents.ts";
+import {
+  type Commit,
+  type Conflict,
+  type Records,
+  RecordsError,
+  type Version,
+} from "../../server/store/records.ts";
+
+export interface RecordsPlace {
+  /** Opens the records; the same ones after `close()`. */
+  open(): Records;
+  remove(): void;
+}
+
+const ID = "00ff".repeat(16) as ContentId;
+const OTHER = "a1b2".repeat(16) as ContentId;
+const FILE: Entry = { kind: "file", size: 2 ** 40, mtime: -8.64e15, mode: 0o640, content: ID };
+
+function version(path: string, revision: number, over: Partial<Version> = {}): Version {
+  return {
+    path: parsePath(path),
+    revision,
+    operation: "created",
+    entry: FILE,
+    base: 0,
+    from: null,
+    user: "ann",
+    device: "laptop",
+    replica: "7".repeat(32),
+    time: 1_700_000_000_000,
+    clockOffset: -12.5,
+    head: true,
+    ...over,
+  };
+}
+
+function commit(over: Partial<Commit>): Commit {
+  return { versions: [], conflicts: [], locations: [], chunkLists: [], ...over };
+}
+
+function conflict(winnerUser: string, loserUser: string, over: Partial<Conflict> = {}): Omit<Conflict, "id"> {
+  const sides = { winner: 4, loser: 3, base: 1, winnerUser, loserUser };
+  return { path: parsePath("a"), ...sides, reason: "newer", time: 5, resolved: false, ...over };
+}
+
+const place = (pack: number, offset: number): Location => ({
+  pack,
+  offset,
+  length: 100,
+  innerOffset: 7,
+  size: 9,
+});
+const names = (versions: Iterable<Version>) => [...versions].map((v) => `${v.path}@${v.revision}`);
+
+/** Registers the suite under `name`. */
+export function recordsSuite(name: string, make: () => RecordsPlace): void {
+  const test = (title: string, body: (records: Records, reopen: () => Records) => void) =>
+    Deno.test(`${name}: ${title}`, () => {
+      const place = make();
+      let records = place.open();
+      const reopen = () => {
+        records.close();
+        return records = place.open();
+      };
+      try {
+        body(records, reopen);
+      } finally {
+        records.close();
+        place.remove();
+      }
+    });
+
+  test("new records are empty and keep their identity", (records, reopen) => {
+    const { folder, epoch } = records.identity();
+    assert(/^[0-9a-f]{32}$/.test(folder) && /^[0-9a-f]{32}$/.test(epoch));
+    assertNotEquals(folder, epoch);
+    assertEquals(records.headRevision(), 0);
+    assertEquals(records.packEnd(), { pack: 0, offset: 0 });
+    assertEquals(records.headsSince(0, null, 10), []);
+    assertEquals([...records.liveHeads()], []);
+    assertEquals(reopen().identity(), { folder, epoch });
+  });
+
+  test("versions of each kind come back as they were, also after closing", (records, reopen) => {
+    const versions = [
+      version("file", 1),
+      version("dir", 1, { entry: { kind: "dir", mode: 0o755 }, user: "bob", clockOffset: 0 }),
+      version("__proto__/link", 2, {
+        entry: { kind: "link", target: "../\n" },
+        operation: "modified",
+        base: 1,
+      }),
+      version("gone", 3, { entry: null, operation: "deleted", base: 2 }),
+      version("é", 4, { operation: "renamed", from: parsePath("e\u0301"), device: "nas" }),
+      version("lost", 5, { operation: "conflict", head: false, replica: "8".repeat(32) }),
+    ];
+    records.commit(commit({ versions }));
+    const again = reopen();
+    for (const expected of versions) {
+      assertEquals(again.version(expected.path, expected.revision), expected);
+      assertEquals(again.versions(expected.path), [expected]);
+    }
+    assertEquals(again.headRevision(), 5);
+    assertEquals(again.version(parsePath("file"), 2), null);
+    assertEquals(again.versions(parsePath("nothing")), []);
+  });
+
+  test("a new head takes the place of the head before it, a conflict's loser does not", (records) => {
+    records.commit(commit({ versions: [version("a", 1)] }));
+    records.commit(
+      commit({ versions: [version("a", 2, { head: false }), version("a", 3), version("a", 4)] }),
+    );
+    records.commit(commit({ versions: [version("a", 5, { head: false })] }));
+    const heads = records.versions(parsePath("a")).map((v) => v.head);
+    assertEquals(heads, [false, false, false, true, false]);
+    assertEquals(names(records.headsSince(0, null, 9)), ["a@4"]);
+    assertEquals(records.headRevision(), 5);
+  });
+
+  test("live heads leave deletions out", (records) => {
+    records.commit(commit({ versions: [version("a", 1), version("b", 2)] }));
+    records.commit(commit({ versions: [version("a", 3, { entry: null, operation: "deleted" })] }));
+    assertEquals(names(records.liveHeads()), ["b@2"]);
+  });
+
+  test("more live heads than one page come, each once", (records) => {
+    const versions = Array.from({ length: 4500 }, (_, i) => version(`d/${i}`, 1 + Math.floor(i / 3000)));
+    records.commit(commit({ versions }));
+    const found = [...records.liveHeads()].map((v) => v.path);
+    assertEquals(found.length, 4500);
+    assertEquals(new Set(found).size, 4500);
+  });
+
+  test("heads after a revision come in order, deletions too", (records) => {
+    records.commit(commit({ versions: [version("c", 1), version("b", 2), version("a", 2)] }));
+    records.commit(commit({ versions: [version("d", 3, { entry: null, operation: "deleted" })] }));
+    assertEquals(names(records.headsSince(0, null, 10)), ["c@1", "a@2", "b@2", "d@3"]);
+    assertEquals(names(records.headsSince(1, null, 10)), ["a@2", "b@2", "d@3"]);
+    assertEquals(names(records.headsSince(3, null, 10)), []);
+    assertEquals(names(records.headsSince(9, null, 10)), []);
+  });
+
+  test("a page may end inside a revision", (records) => {
+    const versions = ["a", "a/b", "a.", "\uffee", "\u{1F600}", "é"].map((path) => version(path, 1));
+    records.commit(commit({ versions: [...versions, version("later", 2)] }));
+    const all = names(records.headsSince(0, null, 100));
+    assertEquals(all, ["a@1", "a.@1", "a/b@1", "é@1", "\uffee@1", "\u{1F600}@1", "later@2"]);
+    for (let size = 1; size <= all.length; size++) {
+      const found: string[] = [];
+      let page = records.headsSince(0, null, size);
+      while (page.length > 0) {
+        found.push(...names(page));
+        const last = page[page.length - 1]!;
+        page = records.headsSince(last.revision, last.path, size);
+      }
+      assertEquals(found, all, `pages of ${size}`);
+    }
+  });
+
+  test("a commit is all or nothing", (records) => {
+    records.commit(commit({ versions: [version("a", 1)] }));
+    const twice = commit({
+      versions: [version("a", 2, { user: "new" }), version("b", 2), version("b", 2)],
+      conflicts: [conflict("ann", "bob")],
+      locations: [[ID, place(1, 0)]],
+      chunkLists: [[ID, new Uint8Array(36)]],
+    });
+    assertThrows(() => records.commit(twice), RecordsError);
+    assertEquals(names(records.headsSince(0, null, 9)), ["a@1"]);
+    assertEquals(records.headRevision(), 1);
+    assertEquals(records.conflicts(), []);
+    assertEquals(records.location(ID), null);
+    assertEquals(records.packEnd(), { pack: 0, offset: 0 });
+    assertEquals(records.chunkList(ID), null);
+    records.commit(commit({ versions: [version("a", 2, { user: "new" })] }));
+    assertEquals(records.version(parsePath("a"), 2)?.user, "new");
+  });
+
+  test("a revision never falls", (records) => {
+    records.commit(commit({ versions: [version("a", 5)] }));
+    assertThrows(() => records.commit(commit({ versions: [version("b", 5)] })), Bug);
+    assertThrows(() => records.commit(commit({ versions: [version("b", 7), version("c", 6)] })), Bug);
+    assertEquals(names(records.headsSince(0, null, 9)), ["a@5"]);
+  });
+
+  test("contents are found where they lie, the latest place counts", (records, reopen) => {
+    records.commit(commit({ locations: [[ID, place(1, 0)], [OTHER, place(2, 50)]] }));
+    records.commit(commit({ locations: [[ID, place(1, 900)]] }));
+    const again = reopen();
+    assertEquals(again.location(ID), place(1, 900));
+    assertEquals(again.location(OTHER), place(2, 50));
+    assertEquals(again.location("f".repeat(64) as ContentId), null);
+    assertEquals(again.packEnd(), { pack: 2, offset: 150 });
+  });
+
+  test("the pack end grows within a pack and over packs", (records) => {
+    const end = (pack: number, offset: number) => {
+      records.commit(commit({ locations: [[ID, place(pack, offset)]] }));
+      return records.packEnd();
+    };
+    assertEquals(end(1, 0), { pack: 1, offset: 100 });
+    assertEquals(end(1, 2 ** 33), { pack: 1, offset: 2 ** 33 + 100 });
+    assertEquals(end(2, 0), { pack: 2, offset: 100 });
+    assertEquals(end(1, 2 ** 34), { pack: 2, offset: 100 });
+  });
+
+  test("chunk lists come back", (records, reopen) => {
+    const list = new Uint8Array(3600).map((_, i) => i);
+    records.commit(commit({ chunkLists: [[ID, list]] }));
+    records.commit(commit({ chunkLists: [[ID, list]] }));
+    assertEquals(reopen().chunkList(ID), list);
+  });
+
+  test("conflicts are listed and counted for whom they concern", (records) => {
+    const conflicts = [
+      conflict("ann", "bob"),
+      conflict("ann", "ann"),
+      conflict("cy", "ann", { resolved: true }),
+    ];
+    records.commit(commit({ conflicts }));
+    assertEquals(records.conflicts(), conflicts.map((c, i) => ({ ...c, id: i + 1 })));
+    assertEquals(["ann", "bob", "cy", null].map((user) => records.openConflicts(user)), [2, 1, 0, 2]);
+  });
+
+  test("devices come back, and are replaced", (records, reopen) => {
+    const device = {
+      id: "d1",
+      name: "laptop",
+      user: "ann",
+      tokenHash: new Uint8Array(32).fill(3),
+      created: 4,
+      revoked: false,
+    };
+    records.addDevice(device);
+    assertEquals(records.device("d1"), device);
+    records.addDevice({ ...device, revoked: true });
+    assertEquals(reopen().device("d1"), { ...device, revoked: true });
+  });
+
+  test("an unknown device is null", (records) => assertEquals(records.device("d2"), null));
+
+  test("settings are kept, and cannot touch the records' own", (records, reopen) => {
+    assertEquals(records.setting("constructor"), null);
+    records.setSetting("constructor", "1");
+    records.setSetting("constructor", "2");
+    assertThrows(() => records.setSetting("fsync.folder", "x"), Bug);
+    assertEquals(reopen().setting("constructor"), "2");
+  });
+}

@@ -1,0 +1,125 @@
+/** The state of a replica in memory: the twin of `client/sqlite_state.ts`. */
+import type { Binding, State, StateChange, Synced } from "../../client/state.ts";
+import { StateError } from "../../client/state.ts";
+import { invariant } from "../../core/invariant.ts";
+import { isAtOrBelow, rebase, type SyncPath } from "../../core/path.ts";
+import type { Random } from "../../system/random.ts";
+
+interface Snapshot {
+  readonly binding: Binding;
+  readonly rows: ReadonlyMap<SyncPath, Synced>;
+  readonly chunks: ReadonlyMap<SyncPath, Uint8Array>;
+}
+
+/** Survives `close()`, like a file; use it again for the next run. */
+export class MemState implements State {
+  readonly #random: Random;
+  #binding: Binding;
+  #rows = new Map<SyncPath, Synced>();
+  #chunks = new Map<SyncPath, Uint8Array>();
+  #durable: Snapshot;
+  /** Writes that a power cut may undo, oldest first. */
+  #recent: StateChange[] = [];
+  /** The next write fails with this, and changes nothing. */
+  failNextWrite: StateError | null = null;
+
+  constructor(random: Random) {
+    this.#random = random;
+    this.#binding = this.#newBinding("");
+    this.#durable = this.#snapshot();
+  }
+
+  binding(): Binding {
+    return this.#binding;
+  }
+
+  load(): Map<SyncPath, Synced> {
+    return new Map(this.#rows);
+  }
+
+  chunks(path: SyncPath): Uint8Array | null {
+    return this.#chunks.get(path)?.slice() ?? null;
+  }
+
+  write(change: StateChange): void {
+    const failure = this.failNextWrite;
+    if (failure !== null) {
+      this.failNextWrite = null;
+      throw failure;
+    }
+    this.#apply(change);
+    this.#recent.push(change);
+  }
+
+  reset(): void {
+    this.#binding = this.#newBinding(this.#binding.server);
+    this.#rows.clear();
+    this.#chunks.clear();
+    this.checkpoint();
+  }
+
+  close(): void {
+    // Only memory.
+  }
+
+  /** Makes every write so far durable. */
+  checkpoint(): void {
+    this.#durable = this.#snapshot();
+    this.#recent = [];
+  }
+
+  /** Writes that a power cut would undo if `kept` is 0. */
+  get undurable(): number {
+    return this.#recent.length;
+  }
+
+  /** Imitates a power cut: of the writes since the last checkpoint only the oldest `kept` are there afterwards. */
+  powerCut(kept = 0): void {
+    const survivors = this.#recent.slice(0, kept);
+    this.#binding = this.#durable.binding;
+    this.#rows = new Map(this.#durable.rows);
+    this.#chunks = new Map(this.#durable.chunks);
+    for (const change of survivors) this.#apply(change);
+    this.checkpoint();
+  }
+
+  #apply(change: StateChange): void {
+    for (const { from, to, revision } of change.moved ?? []) this.#move(from, to, revision);
+    for (const [path, synced, chunks] of change.set ?? []) this.#set(path, synced, chunks);
+    for (const path of change.gone ?? []) this.#forget(path);
+    this.#binding = { ...this.#binding, ...change.binding };
+  }
+
+  #set(path: SyncPath, synced: Synced, chunks: Uint8Array | null): void {
+    const { entry, stat } = synced;
+    invariant(stat === null || stat.kind === entry.kind, "a synced row's stat is of another kind");
+    this.#rows.set(path, { entry, revision: synced.revision, stat });
+    if (chunks === null) this.#chunks.delete(path);
+    else this.#chunks.set(path, chunks.slice());
+  }
+
+  #forget(path: SyncPath): void {
+    this.#rows.delete(path);
+    this.#chunks.delete(path);
+  }
+
+  #move(from: SyncPath, to: SyncPath, revision: number): void {
+    invariant(!isAtOrBelow(from, to) && !isAtOrBelow(to, from), "a path is moved into itself");
+    for (const path of [...this.#rows.keys()]) if (isAtOrBelow(path, to)) this.#forget(path);
+    for (const [path, synced] of [...this.#rows]) {
+      if (!isAtOrBelow(path, from)) continue;
+      const chunks = this.#chunks.get(path) ?? null;
+      this.#forget(path);
+      this.#set(rebase(path, from, to), { ...synced, revision }, chunks);
+    }
+  }
+
+  #newBinding(server: string): Binding {
+    const replica = this.#random.bytes(16).toHex();
+    return { replica, folder: null, epoch: null, cursor: 0, server, lastSync: 0 };
+  }
+
+  #snapshot(): Snapshot {
+    return { binding: this.#binding, rows: new Map(this.#rows), chunks: new Map(this.#chunks) };
+  }
+}
