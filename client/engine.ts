@@ -7,7 +7,7 @@
  * 3. "in sync" is said only when the last look was complete, nothing differs, and nothing waits.
  */
 import type { Entry } from "../core/entry.ts";
-import { ancestorsOf, type SyncPath } from "../core/path.ts";
+import { ancestorsOf, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
 import { GUARD_AT_REST, guardDeletes, type GuardState } from "../core/guard.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { findRenames, type Placed, type Rename } from "../core/renames.ts";
@@ -57,6 +57,12 @@ export interface EngineStatus {
   readonly reason: string;
 }
 
+/** A part of the folder and one direction, for moving single files. */
+export interface Scope {
+  readonly paths: readonly SyncPath[];
+  readonly direction: "up" | "down";
+}
+
 export interface HeldDeletes {
   readonly side: "here" | "server";
   readonly deletes: number;
@@ -100,6 +106,8 @@ export class Engine {
   #watching = false;
   #deletes = { count: 0, since: 0, first: 0 };
   #deletesWait = false;
+  #restWaiters: (() => void)[] = [];
+  #scope: Scope | null = null;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -152,12 +160,16 @@ export class Engine {
    *
    * @throws {UnreachableError | RemoteError | HeldError | DiskError | StateError} what made the pass impossible; what
    * concerns single paths or a held delete is in the status instead
+   * @param scope only these paths, and only in this direction
    */
-  async pass(signal: AbortSignal): Promise<EngineStatus> {
+  async pass(signal: AbortSignal, scope: Scope | null = null): Promise<EngineStatus> {
+    this.#scope = scope;
     const remote = await this.#connect(signal);
     try {
       await this.#subscribe(remote);
-      this.#dirty.all = true;
+      this.#dirty = scope === null
+        ? { all: true, paths: new Map() }
+        : { all: false, paths: new Map(scope.paths.map((path) => [path, "deep"])) };
       for (let cycles = 0; !signal.aborted && this.#hasWork(); cycles++) {
         if (cycles === PASS_CYCLES_MAX) {
           this.#giveUp();
@@ -177,6 +189,18 @@ export class Engine {
       remote.close();
       this.#connected = false;
     }
+  }
+
+  /** Resolves when a running engine has nothing left to do for now, or has lost its server. */
+  atRest(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#restWaiters.push(resolve);
+      this.#wake();
+    });
+  }
+
+  #noteRest(): void {
+    for (const resolve of this.#restWaiters.splice(0)) resolve();
   }
 
   /** What a pass would do, without doing any of it. */
@@ -204,6 +228,7 @@ export class Engine {
       } catch (error) {
         if (signal.aborted) break;
         this.#lost(error);
+        this.#noteRest();
       }
       if (signal.aborted) break;
       const wait = backoff * (0.5 + this.#options.random.fraction());
@@ -212,6 +237,7 @@ export class Engine {
     }
     await this.#transfers.drain().catch(() => {});
     await this.#replica.flush().catch(() => {});
+    this.#noteRest();
     this.#setState("stopped");
   }
 
@@ -251,6 +277,7 @@ export class Engine {
         } else {
           await this.#replica.flush();
           this.#noteState();
+          if (this.#isQuiet()) this.#noteRest();
           await this.#waitForWork(() => signal.aborted || ended !== null);
         }
       }
@@ -276,13 +303,20 @@ export class Engine {
   #waitForWork(stop: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {
-        if (!stop() && !this.#hasWork()) return;
+        const asked = this.#restWaiters.length > 0 && this.#isQuiet();
+        if (!stop() && !this.#hasWork() && !asked) return;
         this.#wake = () => {};
         resolve();
       };
       this.#wake = check;
       check();
     });
+  }
+
+  /** Nothing is under way or waits for a moment to pass. */
+  #isQuiet(): boolean {
+    return !this.#hasWork() && this.#transfers.size === 0 && this.#replica.unsteady.size === 0 &&
+      !this.#deletesWait;
   }
 
   #hasWork(): boolean {
@@ -424,6 +458,7 @@ export class Engine {
 
   /** Renames go first, one round after the other: a rename inside a renamed directory shows only then. */
   async #pushRenames(remote: Remote): Promise<void> {
+    if (this.#scope !== null) return;
     for (;;) {
       const renames = this.#renames();
       if (renames.length === 0) return;
@@ -437,12 +472,16 @@ export class Engine {
     const local = new Map<SyncPath, Entry | null>();
     for (const [path, found] of trees.local) local.set(path, found?.entry ?? null);
     const whole = plan({ synced: trees.synced, local, remote: trees.remote });
-    const free = (step: { readonly path: SyncPath }) => !busy.has(step.path) && !blocked.has(step.path);
+    const scope = this.#scope;
+    const free = (step: { readonly path: SyncPath }) =>
+      !busy.has(step.path) && !blocked.has(step.path) && (scope === null || isInScope(scope, step.path));
+    const up = scope?.direction !== "down";
+    const down = scope?.direction !== "up";
     return {
       adopt: whole.adopt.filter(free),
-      push: whole.push.filter(free),
-      download: whole.download.filter(free),
-      remove: whole.remove.filter(free),
+      push: up ? whole.push.filter(free) : [],
+      download: down ? whole.download.filter(free) : [],
+      remove: down ? whole.remove.filter(free) : [],
     };
   }
 
@@ -578,4 +617,9 @@ export class Engine {
   get isCycling(): boolean {
     return this.#cycling;
   }
+}
+
+/** Whether `path` is in the scope, or a directory that leads to it. */
+function isInScope(scope: Scope, path: SyncPath): boolean {
+  return scope.paths.some((wanted) => isAtOrBelow(path, wanted) || isBelow(wanted, path));
 }

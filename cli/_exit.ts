@@ -1,0 +1,98 @@
+/** Exit codes and the words that stand for them in `--json`; the one place where errors become codes. */
+import { HeldError, UnreachableError } from "../client/errors.ts";
+import { CredentialError } from "../client/credentials.ts";
+import { StateError } from "../client/state.ts";
+import { PathError } from "../core/path.ts";
+import { ProtocolError, RemoteError } from "../protocol/errors.ts";
+import { ContentsError } from "../server/store/contents.ts";
+import { RecordsError } from "../server/store/records.ts";
+import { AddressError } from "../system/address.ts";
+import { DiskError } from "../system/disk.ts";
+import { IdentityError } from "../system/identity.ts";
+import { ConnectError, ListenError } from "../system/link_errors.ts";
+
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  state: 3,
+  denied: 4,
+  unreachable: 5,
+  problems: 6,
+  conflicts: 7,
+  held: 8,
+  locked: 9,
+  no_space: 10,
+  interrupted: 130,
+} as const;
+
+export type Outcome = keyof typeof EXIT;
+
+/** Something a person did wrong with the command line. */
+export class UsageError extends Error {
+  override name = "UsageError";
+  readonly hint: string;
+  constructor(message: string, hint = "") {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** Another run holds the folder. */
+export class LockedError extends Error {
+  override name = "LockedError";
+}
+
+/** Files, folders or credentials that a command needs are not there or not usable. */
+export class SetupError extends Error {
+  override name = "SetupError";
+  readonly outcome: Outcome;
+  readonly hint: string;
+  constructor(outcome: Outcome, message: string, hint = "") {
+    super(message);
+    this.outcome = outcome;
+    this.hint = hint;
+  }
+}
+
+export interface Explained {
+  readonly outcome: Outcome;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What an error means to a person, or `null` if it is a bug of ours. */
+export function explain(error: unknown): Explained | null {
+  if (!(error instanceof Error)) return null;
+  const outcome = outcomeOf(error);
+  if (outcome === null) return null;
+  const hint = "hint" in error && typeof error.hint === "string" ? error.hint : "";
+  return { outcome, message: error.message, hint };
+}
+
+function outcomeOf(error: Error): Outcome | null {
+  if (error instanceof SetupError) return error.outcome;
+  if (error instanceof UsageError || error instanceof PathError || error instanceof AddressError) {
+    return "usage";
+  }
+  if (error instanceof LockedError) return "locked";
+  if (error instanceof HeldError) return "held";
+  if (error instanceof UnreachableError) return "unreachable";
+  if (error instanceof ConnectError) return error.code === "tls" ? "denied" : "unreachable";
+  if (error instanceof RemoteError) return remoteOutcome(error);
+  if (error instanceof ProtocolError) return "unreachable";
+  if (error instanceof StateError || error instanceof IdentityError) return "state";
+  if (error instanceof CredentialError) return "state";
+  if (error instanceof RecordsError) return error.code === "no_space" ? "no_space" : "state";
+  if (error instanceof ContentsError) return error.code === "no_space" ? "no_space" : "failed";
+  if (error instanceof DiskError) return error.code === "no_space" ? "no_space" : "failed";
+  if (error instanceof ListenError) return "failed";
+  return null;
+}
+
+function remoteOutcome(error: RemoteError): Outcome {
+  if (error.code === "denied" || error.code === "forbidden") return "denied";
+  if (error.code === "noSpace") return "no_space";
+  if (error.code === "closing") return "unreachable";
+  return "failed";
+}

@@ -1,0 +1,133 @@
+/**
+ * The log of a folder: one line for one change, in the words that users of the first version know, and the same event
+ * as a JSON line in `.fsync/log/`.
+ */
+import { displayPath } from "../core/path.ts";
+import type { EngineEvent } from "../client/events.ts";
+import { ensureDirSync } from "@std/fs";
+import { formatTime, type Output } from "./_output.ts";
+
+/** A log file is renamed to `.1` when it reaches this; the one before is dropped. */
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
+
+export class Journal {
+  readonly #path: string;
+  readonly #output: Output;
+  readonly #encoder = new TextEncoder();
+  #file: Deno.FsFile | null = null;
+  #bytes = 0;
+  /** Lines of one turn go out in one write. */
+  #waiting: string[] = [];
+
+  /** @param dir the `.fsync` directory */
+  constructor(dir: string, output: Output) {
+    this.#path = `${dir}/log/events.jsonl`;
+    this.#output = output;
+  }
+
+  /** Logs what an engine tells. */
+  note(event: EngineEvent): void {
+    const now = Date.now();
+    const text = sentence(event, now);
+    if (text !== null) this.#say(event, text);
+    if (event.type === "state" || event.type === "detected") return;
+    this.#append({ time: new Date(now).toISOString(), ...event });
+  }
+
+  /** Logs something else, as an object and, if it has words, as a line. */
+  write(record: { readonly type: string; readonly [key: string]: unknown }, text: string | null): void {
+    if (text !== null) this.#print(record, text);
+    this.#append({ time: new Date().toISOString(), ...record });
+  }
+
+  close(): void {
+    this.#flush();
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  #say(event: EngineEvent, text: string): void {
+    if (this.#output.json) return this.#output.document(event);
+    if (event.type === "problem" || event.type === "held" || event.type === "disconnected") {
+      return this.#output.warn(text);
+    }
+    if (event.type === "state") return this.#output.detail(text);
+    this.#output.info(text);
+  }
+
+  #print(record: unknown, text: string): void {
+    if (this.#output.json) this.#output.document(record);
+    else this.#output.info(text);
+  }
+
+  #append(record: unknown): void {
+    if (this.#waiting.length === 0) queueMicrotask(() => this.#flush());
+    this.#waiting.push(JSON.stringify(record));
+  }
+
+  /** A log that cannot be written must not keep files from being synced. */
+  #flush(): void {
+    if (this.#waiting.length === 0) return;
+    const bytes = this.#encoder.encode(this.#waiting.join("\n") + "\n");
+    this.#waiting = [];
+    try {
+      this.#open();
+      this.#file!.writeSync(bytes);
+      this.#bytes += bytes.length;
+    } catch (error) {
+      this.#output.detail(`The log cannot be written: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  #open(): void {
+    if (this.#file !== null && this.#bytes < LOG_BYTES_MAX) return;
+    this.#file?.close();
+    this.#file = null;
+    const dir = this.#path.slice(0, this.#path.lastIndexOf("/"));
+    ensureDirSync(dir);
+    if (this.#bytes >= LOG_BYTES_MAX) Deno.renameSync(this.#path, `${this.#path}.1`);
+    this.#file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
+    this.#bytes = this.#file.statSync().size;
+  }
+}
+
+/** The event in words, `null` if it has none. */
+function sentence(event: EngineEvent, now: number): string | null {
+  const at = formatTime(now);
+  switch (event.type) {
+    case "detected":
+      return `${{ new: "New", modified: "Modified", deleted: "Deleted" }[event.change]} file detected: ${
+        displayPath(event.path)
+      } at ${at}`;
+    case "renamed":
+      return `File renamed: ${displayPath(event.from)} to ${displayPath(event.path)} at ${at}`;
+    case "uploaded":
+      return `File uploaded: ${displayPath(event.path)}`;
+    case "downloaded":
+      return `File downloaded: ${displayPath(event.path)}${by(event.author)}`;
+    case "removed":
+      return `File removed: ${displayPath(event.path)}${by(event.author)}`;
+    case "moved":
+      return `File moved: ${displayPath(event.from)} to ${displayPath(event.path)}${by(event.author)}`;
+    case "conflict":
+      return `Conflict detected: ${displayPath(event.path)}: ${event.reason}${
+        event.storedAs === null ? "" : `, as ${displayPath(event.storedAs)}`
+      }`;
+    case "problem":
+      return `Problem: ${displayPath(event.reason)}`;
+    case "held":
+      return `Held: ${event.deletes} of ${event.files} files were deleted ${
+        event.side === "here" ? "here" : "on the server"
+      }; run sync-all --approve-deletes if this is meant`;
+    case "connected":
+      return `Connected as ${event.user}`;
+    case "disconnected":
+      return `Disconnected: ${event.reason}; trying again`;
+    case "state":
+      return `State: ${event.state}`;
+  }
+}
+
+function by(author: { user: string; device: string }): string {
+  return author.user === "" ? "" : ` (by ${author.user}@${author.device})`;
+}

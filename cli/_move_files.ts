@@ -1,0 +1,82 @@
+/** What `upload` and `download` share: single paths, one direction, the same rules as everywhere. */
+import type { EngineStatus } from "../client/engine.ts";
+import type { EngineEvent } from "../client/events.ts";
+import { displayPath, isAtOrBelow, type SyncPath } from "../core/path.ts";
+import { askRunning } from "./_control.ts";
+import type { Context } from "./_command.ts";
+import { EXIT, type Outcome, UsageError } from "./_exit.ts";
+import { onInterrupt } from "./_interrupt.ts";
+import { findFolder, FolderBusy, openReplica } from "./_replica.ts";
+
+export async function moveFiles(context: Context, direction: "up" | "down"): Promise<number> {
+  const found = context.words.map((word) => findFolder(context, word));
+  const root = found[0]!.root;
+  if (found.some((one) => one.root !== root)) {
+    throw new UsageError(`Cannot run ${context.command.name}: the paths lie in different folders`);
+  }
+  const paths = found.map(({ path }) => path);
+  const events: EngineEvent[] = [];
+  const interrupt = onInterrupt();
+  try {
+    const replica = openReplica(context, { root, role: "command", onEvent: (event) => events.push(event) });
+    try {
+      const status = await replica.engine.pass(interrupt.signal, { paths, direction });
+      return report(context, paths, events, status);
+    } finally {
+      replica.close();
+    }
+  } catch (error) {
+    if (!(error instanceof FolderBusy) || error.role !== "watch") throw error;
+    return await throughWatch(context, root, paths);
+  } finally {
+    interrupt.end();
+  }
+}
+
+/** A running `watch` moves them; here we only wait until it has. */
+async function throughWatch(context: Context, root: string, paths: readonly SyncPath[]): Promise<number> {
+  const live = await askRunning(root, { ask: "sync", paths }, 10 * 60_000);
+  if (live === null) throw new FolderBusy(root, "watch");
+  return report(context, paths, [], live.engine);
+}
+
+function report(
+  context: Context,
+  paths: readonly SyncPath[],
+  events: readonly EngineEvent[],
+  status: EngineStatus,
+): number {
+  const { output } = context;
+  const problems = status.problems.filter(({ path }) =>
+    paths.some((wanted) => isAtOrBelow(path as SyncPath, wanted))
+  );
+  const conflict = events.some((event) => event.type === "conflict");
+  const outcome: Outcome = !status.connected && status.state === "unreachable"
+    ? "unreachable"
+    : problems.length > 0
+    ? "problems"
+    : conflict
+    ? "conflicts"
+    : "ok";
+  const lines = paths.map((path) => ({
+    path,
+    result: resultOf(path, events, problems.map((one) => one.path)),
+  }));
+  if (output.json) output.document({ result: outcome, paths: lines });
+  else {
+    for (const { path, result } of lines) output.info(`${result.padEnd(8)} ${displayPath(path)}`);
+    for (const { reason } of problems) output.error(reason);
+    for (const event of events) if (event.type === "conflict") output.error(`${event.path}: ${event.reason}`);
+  }
+  return EXIT[outcome];
+}
+
+/** The answer of the wire for one path: `OK`, `SKIP` (it was current already), `CONFLICT`, `ERROR`. */
+function resultOf(path: SyncPath, events: readonly EngineEvent[], problems: readonly string[]): string {
+  const concerns = (other: string) => isAtOrBelow(other as SyncPath, path);
+  if (problems.some(concerns)) return "ERROR";
+  const own = events.filter((event) => "path" in event && concerns(event.path));
+  if (own.some((event) => event.type === "conflict")) return "CONFLICT";
+  const moved = ["uploaded", "downloaded", "removed", "moved", "renamed"];
+  return own.some((event) => moved.includes(event.type)) ? "OK" : "SKIP";
+}

@@ -1,0 +1,124 @@
+/** What commands print: data on stdout, diagnostics on stderr, colour and progress only on a terminal. */
+import { displayPath } from "../core/path.ts";
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+const CLEAR_LINE = "\r\x1b[K";
+
+export class Output {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** stdout is read by a person. */
+  readonly interactive: boolean;
+  readonly #color: boolean;
+  readonly #progress: boolean;
+  #progressShown = false;
+
+  constructor(options: OutputOptions) {
+    this.json = options.json;
+    this.quiet = options.quiet;
+    this.verbose = options.verbose;
+    this.interactive = Deno.stdout.isTerminal();
+    this.#color = this.interactive && !Deno.env.get("NO_COLOR");
+    this.#progress = Deno.stderr.isTerminal() && !options.quiet && !options.json;
+  }
+
+  /** A line of data. */
+  line(text: string): void {
+    this.#clearProgress();
+    console.log(text);
+  }
+
+  /** One JSON document (or, in a stream, one object a line). */
+  document(value: unknown): void {
+    this.#clearProgress();
+    console.log(JSON.stringify(value));
+  }
+
+  /** A line for a person, left out under `--quiet` and `--json`. */
+  info(text: string): void {
+    if (!this.quiet && !this.json) this.line(text);
+  }
+
+  /** A line for a person who wants to know more. */
+  detail(text: string): void {
+    if (this.verbose && !this.json) this.line(text);
+  }
+
+  /** A diagnostic. */
+  warn(text: string): void {
+    this.#clearProgress();
+    console.error(text);
+  }
+
+  /** An error with its hint, in the form all commands share. */
+  error(message: string, hint = ""): void {
+    this.warn(`fsync: ${displayPath(message)}`);
+    if (hint !== "") this.warn(`hint: ${displayPath(hint)}`);
+  }
+
+  /** Shows a line that the next one replaces. */
+  progress(text: string): void {
+    if (!this.#progress) return;
+    this.#progressShown = true;
+    Deno.stderr.writeSync(new TextEncoder().encode(`${CLEAR_LINE}${text}`));
+  }
+
+  /** Removes the progress line. */
+  endProgress(): void {
+    this.#clearProgress();
+  }
+
+  #clearProgress(): void {
+    if (!this.#progressShown) return;
+    this.#progressShown = false;
+    Deno.stderr.writeSync(new TextEncoder().encode(CLEAR_LINE));
+  }
+
+  bold(text: string): string {
+    return this.#paint("1", text);
+  }
+  green(text: string): string {
+    return this.#paint("32", text);
+  }
+  yellow(text: string): string {
+    return this.#paint("33", text);
+  }
+  red(text: string): string {
+    return this.#paint("31", text);
+  }
+  #paint(code: string, text: string): string {
+    return this.#color ? `\x1b[${code}m${text}\x1b[0m` : text;
+  }
+}
+
+/** `1.5 MB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return unit === 0 ? `${bytes} B` : `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+}
+
+/** `Mon Apr 7 13:11:05 2025`, local time. */
+export function formatTime(ms: number): string {
+  const date = new Date(ms);
+  const [day, month, dayOfMonth, year] = date.toDateString().split(" ");
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, "0"))
+    .join(":");
+  return `${day} ${month} ${Number(dayOfMonth)} ${time} ${year}`;
+}
+
+/** `1 file`, `2 files`. */
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,34 @@
+/** A plan in words, for `--dry-run`. */
+import { describeEntry } from "../core/entry.ts";
+import type { Plan } from "../core/plan.ts";
+import type { Rename } from "../core/renames.ts";
+
+export interface PlanLine {
+  readonly action: "upload" | "download" | "delete" | "remove" | "rename" | "conflict";
+  readonly path: string;
+  readonly detail: string;
+}
+
+/** Adopted paths are left out: nothing moves for them. */
+export function describePlan({ plan, renames }: { plan: Plan; renames: readonly Rename[] }): PlanLine[] {
+  return [
+    ...renames.map(({ from, to }) => ({
+      action: "rename" as const,
+      path: from,
+      detail: `to ${to}, on the server`,
+    })),
+    ...plan.push.map((step): PlanLine =>
+      step.do === "delete" ? { action: "delete", path: step.path, detail: "on the server" } : {
+        action: step.conflict ? "conflict" : "upload",
+        path: step.path,
+        detail: describeEntry(step.entry),
+      }
+    ),
+    ...plan.download.map((step) => ({
+      action: "download" as const,
+      path: step.path,
+      detail: describeEntry(step.entry),
+    })),
+    ...plan.remove.map((step) => ({ action: "remove" as const, path: step.path, detail: "here" })),
+  ];
+}

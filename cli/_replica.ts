@@ -1,0 +1,234 @@
+/** Puts a folder on disk, its state, its lock and a connection together into an engine. */
+import { existsSync } from "@std/fs";
+import { basename, dirname, join, normalize, relative, resolve } from "@std/path";
+import { Engine, type EngineOptions } from "../client/engine.ts";
+import { type Credential, readCredential } from "../client/credentials.ts";
+import type { EngineEvent } from "../client/events.ts";
+import { UnreachableError } from "../client/errors.ts";
+import { openState } from "../client/sqlite_state.ts";
+import type { State } from "../client/state.ts";
+import { talk } from "../client/wire_remote.ts";
+import { parsePath, type SyncPath } from "../core/path.ts";
+import type { Connector } from "../protocol/remote.ts";
+import { DEFAULT_PORT, formatAddress, parseAddress } from "../system/address.ts";
+import { systemClock } from "../system/clock.ts";
+import { controlSocketPath } from "../system/control_socket.ts";
+import type { Disk } from "../system/disk.ts";
+import { type FolderLock, isLocked, lockFolder, type LockRole } from "../system/folder_lock.ts";
+import { serverNameOf } from "../system/identity.ts";
+import { systemRandom } from "../system/random.ts";
+import { openDisk } from "../system/real_disk.ts";
+import { connectTcp } from "../system/tcp_link.ts";
+import type { Context } from "./_command.ts";
+import { LockedError, SetupError } from "./_exit.ts";
+import { SOFTWARE } from "./_software.ts";
+
+export const DEFAULT_CLIENT_DIR = "./client_files";
+
+export interface OpenReplica {
+  readonly root: string;
+  readonly disk: Disk;
+  readonly state: State;
+  readonly engine: Engine;
+  readonly server: string;
+  close(): void;
+}
+
+/** The folder cannot be had, because another process works on it. */
+export class FolderBusy extends LockedError {
+  override name = "FolderBusy";
+  readonly role: LockRole | null;
+  constructor(root: string, role: LockRole | null) {
+    super(`Cannot use "${root}": ${role === null ? "another run" : `a running ${role}`} holds it`);
+    this.role = role;
+  }
+}
+
+export interface ReplicaOptions {
+  readonly root: string;
+  readonly role: LockRole;
+  readonly onEvent: (event: EngineEvent) => void;
+  readonly onLooked?: EngineOptions["onLooked"];
+}
+
+/**
+ * Opens the folder at `root` for syncing.
+ *
+ * @throws {FolderBusy | SetupError | StateError | CredentialError}
+ */
+export function openReplica(context: Context, options: ReplicaOptions): OpenReplica {
+  const { root } = options;
+  const lock = takeLock(root, options.role);
+  try {
+    const state = openState(`${root}/.fsync/state.db`, systemRandom);
+    const server = chooseServer(context, state);
+    const disk = openDisk(root);
+    disk.clearStage(() => true);
+    const engine = new Engine({
+      disk,
+      state,
+      clock: systemClock,
+      random: systemRandom,
+      onEvent: options.onEvent,
+      ...(options.onLooked === undefined ? {} : { onLooked: options.onLooked }),
+      connector: wireConnector(server),
+      folder: "",
+      rootProblem: rootWatch(root),
+      guard: "on",
+    });
+    const close = () => {
+      disk.close();
+      state.close();
+      lock.release();
+    };
+    return { root, disk, state, engine, server, close };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function takeLock(root: string, role: LockRole): FolderLock {
+  try {
+    const lock = lockFolder(root, role);
+    if (isLocked(lock)) return lock;
+    throw new FolderBusy(root, lock.heldBy);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new SetupError(
+        "failed",
+        `Cannot use "${root}": permission denied`,
+        "choose a folder that you may write to",
+      );
+    }
+    throw error;
+  }
+}
+
+/** Flag or environment, then what the folder was synced with, then this machine. */
+function chooseServer(context: Context, state: State): string {
+  const given = context.value("server");
+  const known = state.binding().server;
+  const server = given ?? (known === "" ? `localhost:${DEFAULT_PORT}` : known);
+  const { host, port } = parseAddress(server);
+  const address = formatAddress(host, port);
+  if (address !== known) state.write({ binding: { server: address } });
+  return address;
+}
+
+/** Connects over TCP with the stored credential, read anew each time: it may come, or be renewed, while we wait. */
+export function wireConnector(server: string): Connector {
+  return {
+    async connect({ replica, folder }, signal) {
+      const credential = readCredential(server);
+      if (credential === null) throw noCredential(server);
+      const { host, port } = parseAddress(server);
+      const tls = pinOf(credential);
+      const link = await connectTcp(host, port, { tls, signal }).catch((error: unknown) => {
+        // A server that is down is an everyday matter; one with another certificate is not.
+        if (
+          error instanceof Error && error.name === "ConnectError" && "code" in error && error.code !== "tls"
+        ) {
+          throw new UnreachableError(error.message, "hint" in error ? String(error.hint) : "");
+        }
+        throw error;
+      });
+      const token = Uint8Array.from(atob(fromBase64Url(credential.token)), (char) => char.charCodeAt(0));
+      return await talk(
+        link,
+        { software: SOFTWARE, folder, replica, device: credential.device, token },
+        systemClock,
+      );
+    },
+  };
+}
+
+function pinOf(credential: Credential): { caPem: string; serverName: string } | null {
+  if (credential.tls === null) return null;
+  return { caPem: credential.tls.caPem, serverName: serverNameOf(credential.tls.caPem) };
+}
+
+function fromBase64Url(text: string): string {
+  return text.replaceAll("-", "+").replaceAll("_", "/");
+}
+
+function noCredential(server: string): Error {
+  return new UnreachableError(
+    `Cannot connect to ${server}: there is no credential for it here`,
+    "start the server on this machine first (it leaves one for its own user), or ask its owner for an invitation",
+  );
+}
+
+/** Notices a root that vanished, was replaced or is no longer mounted. */
+export function rootWatch(root: string): () => string | null {
+  const first = Deno.statSync(root);
+  return () => {
+    try {
+      const now = Deno.statSync(root);
+      if (now.ino !== first.ino || now.dev !== first.dev) {
+        return `Cannot sync "${root}": another directory stands at its place`;
+      }
+      Deno.statSync(`${root}/.fsync`);
+      return null;
+    } catch (error) {
+      if (error instanceof Deno.errors.PermissionDenied) return `Cannot sync "${root}": permission denied`;
+      return `Cannot sync "${root}": the folder, or its marker .fsync, is gone`;
+    }
+  };
+}
+
+/** The folder that holds `path` and is synced, found by walking up; and the path inside it. @throws {SetupError} */
+export function findFolder(
+  context: Context,
+  path: string,
+): { readonly root: string; readonly path: SyncPath } {
+  const dir = context.value("dir");
+  if (dir !== undefined) return { root: prepareRoot(dir), path: parsePath(normalize(path)) };
+  // The parent is resolved, the last name is not: a link is synced as a link.
+  const full = resolve(path);
+  const parent = realParent(dirname(full));
+  for (let root = parent; root !== "/"; root = dirname(root)) {
+    if (!existsSync(`${root}/.fsync`)) continue;
+    return { root, path: parsePath(relative(root, join(parent, basename(full)))) };
+  }
+  throw new SetupError(
+    "usage",
+    `Cannot sync "${path}": it is not in a synced folder`,
+    "start with: fsync watch DIR",
+  );
+}
+
+function realParent(dir: string): string {
+  try {
+    return Deno.realPathSync(dir);
+  } catch {
+    // Not there (yet): its own parent decides.
+    return dir === "/" ? dir : join(realParent(dirname(dir)), basename(dir));
+  }
+}
+
+/** The folder's real path; a missing one is made. @throws {SetupError} */
+export function prepareRoot(dir: string): string {
+  try {
+    Deno.mkdirSync(dir, { recursive: true });
+    return Deno.realPathSync(dir);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.AlreadyExists) {
+      throw new SetupError("failed", `Cannot use "${dir}": it is not a directory`);
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new SetupError(
+        "failed",
+        `Cannot use "${dir}": permission denied`,
+        "choose a folder that you may write to",
+      );
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SetupError("failed", `Cannot use "${dir}": ${reason}`);
+  }
+}
+
+/** The socket on which the process that holds `root` answers. */
+export function socketOf(root: string): string {
+  return controlSocketPath(root);
+}

@@ -1,0 +1,229 @@
+/**
+ * Puts the server together: the folder with its stores, the listener, and a replica that keeps the plain tree.
+ */
+import { readCredential, writeCredential } from "../client/credentials.ts";
+import { Engine } from "../client/engine.ts";
+import type { EngineEvent } from "../client/events.ts";
+import { openState } from "../client/sqlite_state.ts";
+import type { State } from "../client/state.ts";
+import { authenticate, TOKEN_BYTES, tokenHash } from "../server/auth.ts";
+import { Folder } from "../server/folder.ts";
+import { ownerConnector } from "../server/owner_remote.ts";
+import { serveLink, type SessionEvents } from "../server/session.ts";
+import type { Contents } from "../server/store/contents.ts";
+import { openContents } from "../server/store/pack_contents.ts";
+import type { Commit, Records } from "../server/store/records.ts";
+import { openRecords } from "../server/store/sqlite_records.ts";
+import { formatAddress } from "../system/address.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Disk } from "../system/disk.ts";
+import { type Identity, loadOrCreateIdentity } from "../system/identity.ts";
+import { isLocked, lockFolder } from "../system/folder_lock.ts";
+import type { Listener } from "../system/link.ts";
+import { systemRandom } from "../system/random.ts";
+import { openDisk } from "../system/real_disk.ts";
+import { listen } from "../system/tcp_link.ts";
+import { FolderBusy, rootWatch } from "./_replica.ts";
+import { SOFTWARE } from "./_software.ts";
+
+export interface ServeOptions {
+  readonly root: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly onEvent: (event: EngineEvent) => void;
+  readonly onLooked: (durationMs: number) => void;
+  readonly onCommit: (commit: Commit) => void;
+  readonly onDamaged: (path: string) => void;
+  readonly sessions: SessionEvents;
+}
+
+/** Connections that may be open at once; each costs a few buffers. */
+const SESSIONS_MAX = 4096;
+
+export class Server {
+  readonly engine: Engine;
+  readonly folder: Folder;
+  readonly address: string;
+  readonly #disk: Disk;
+  readonly #state: State;
+  readonly #records: Records;
+  readonly #contents: Contents;
+  readonly #listener: Listener;
+  readonly #options: ServeOptions;
+  readonly #release: () => void;
+  readonly #sessions = new Set<Promise<void>>();
+
+  private constructor(
+    parts: {
+      engine: Engine;
+      folder: Folder;
+      disk: Disk;
+      state: State;
+      records: Records;
+      contents: Contents;
+      listener: Listener;
+      release: () => void;
+    },
+    options: ServeOptions,
+  ) {
+    this.engine = parts.engine;
+    this.folder = parts.folder;
+    this.#disk = parts.disk;
+    this.#state = parts.state;
+    this.#records = parts.records;
+    this.#contents = parts.contents;
+    this.#listener = parts.listener;
+    this.#release = parts.release;
+    this.#options = options;
+    this.address = formatAddress(options.hostname, parts.listener.port);
+  }
+
+  /** @throws {FolderBusy | RecordsError | ContentsError | StateError | IdentityError | ListenError | DiskError} */
+  static async open(options: ServeOptions): Promise<Server> {
+    const { root } = options;
+    const lock = lockFolder(root, "server");
+    if (!isLocked(lock)) throw new FolderBusy(root, lock.heldBy);
+    const opened: (() => void)[] = [() => lock.release()];
+    try {
+      const dir = `${root}/.fsync`;
+      const identity = options.tls ? await loadOrCreateIdentity(`${dir}/tls`) : null;
+      const listener = listen({ hostname: options.hostname, port: options.port, tls: identity });
+      opened.push(() => listener.close());
+      const records = openRecords(`${dir}/server.db`, systemRandom, systemClock);
+      opened.push(() => records.close());
+      const contents = openContents(dir, { end: records.packEnd() });
+      opened.push(() => contents.close());
+      const disk = openDisk(root);
+      disk.clearStage(() => true);
+      opened.push(() => disk.close());
+      const state = openState(`${dir}/plain.db`, systemRandom);
+      opened.push(() => state.close());
+      const folder = new Folder({ records, contents, clock: systemClock, onCommit: options.onCommit });
+      const engine = ownEngine(options, folder, disk, state);
+      leaveCredential(records, options, listener.port, identity);
+      const release = () => {
+        for (const close of opened.reverse()) close();
+      };
+      return new Server({ engine, folder, disk, state, records, contents, listener, release }, options);
+    } catch (error) {
+      for (const close of opened.reverse()) close();
+      throw error;
+    }
+  }
+
+  /** Serves until `signal` aborts, and then closes everything in order. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    signal.addEventListener("abort", () => {
+      stop.abort();
+      this.#listener.close();
+    }, { once: true });
+    const serving = this.#accept(stop.signal);
+    try {
+      await this.engine.run(stop.signal);
+    } finally {
+      stop.abort();
+      this.#listener.close();
+      await serving;
+      await Promise.allSettled(this.#sessions);
+      await this.folder.idle();
+      this.#release();
+    }
+  }
+
+  async #accept(signal: AbortSignal): Promise<void> {
+    const parts = {
+      folder: this.folder,
+      clock: systemClock,
+      software: SOFTWARE,
+      events: this.#options.sessions,
+    };
+    for (;;) {
+      const link = await this.#listener.accept();
+      if (link === null) return;
+      if (this.#sessions.size >= SESSIONS_MAX) {
+        link.close();
+        continue;
+      }
+      const session = serveLink(link, parts, signal).finally(() => this.#sessions.delete(session));
+      this.#sessions.add(session);
+    }
+  }
+}
+
+function ownEngine(options: ServeOptions, folder: Folder, disk: Disk, state: State): Engine {
+  return new Engine({
+    disk,
+    state,
+    clock: systemClock,
+    random: systemRandom,
+    onEvent: options.onEvent,
+    onLooked: options.onLooked,
+    connector: ownerConnector({
+      folder,
+      disk,
+      clock: systemClock,
+      user: userName(),
+      device: Deno.hostname(),
+      software: SOFTWARE,
+      onDamaged: options.onDamaged,
+    }),
+    folder: "",
+    rootProblem: rootWatch(options.root),
+    guard: "local-only",
+  });
+}
+
+/** Lets the server's own Unix user in without any set-up: the credential lies in the user's state directory. */
+function leaveCredential(
+  records: Records,
+  options: ServeOptions,
+  port: number,
+  identity: Identity | null,
+): void {
+  const server = formatAddress("localhost", port);
+  const tls = identity === null ? null : { caPem: identity.caPem };
+  const folder = records.identity().folder;
+  const known = usableCredential(server);
+  if (
+    known !== null && known.folder === folder && authenticate(records, known.device, decodeToken(known.token))
+  ) {
+    if ((known.tls?.caPem ?? null) === (tls?.caPem ?? null)) return;
+    writeCredential({ ...known, tls }, { at: server });
+    return;
+  }
+  const token = systemRandom.bytes(TOKEN_BYTES);
+  const device = [...systemRandom.bytes(16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const user = userName();
+  records.addDevice({
+    id: device,
+    name: Deno.hostname(),
+    user,
+    tokenHash: tokenHash(token),
+    created: systemClock.now(),
+    revoked: false,
+  });
+  writeCredential({ server, tls, device, token: encodeToken(token), user, folder }, { at: server });
+}
+
+function usableCredential(server: string): ReturnType<typeof readCredential> {
+  try {
+    return readCredential(server);
+  } catch {
+    // Damaged or readable by others: a new one takes its place.
+    return null;
+  }
+}
+
+function userName(): string {
+  return Deno.env.get("USER") ?? Deno.env.get("LOGNAME") ?? `uid${Deno.uid() ?? 0}`;
+}
+
+function encodeToken(token: Uint8Array): string {
+  return btoa(String.fromCharCode(...token)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+function decodeToken(text: string): Uint8Array {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,15 @@
+import type { Command } from "./_command.ts";
+import { moveFiles } from "./_move_files.ts";
+
+export const download: Command = {
+  name: "download",
+  summary: "fetch single files by the same rules",
+  usage: "PATH... [--dir DIR]",
+  flags: [
+    { name: "dir", value: "DIR", help: "the synced folder; PATH is relative to it" },
+    { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+  ],
+  example: "fsync download ./client_files/notes.txt     # the newer version of the server comes here",
+  words: { min: 1, max: Infinity },
+  run: (context) => moveFiles(context, "down"),
+};

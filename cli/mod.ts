@@ -1,0 +1,96 @@
+/**
+ * The command line: one file per command, loaded only when chosen. This is the only room with console output and exit
+ * codes. Start reading at {@link main}; `_replica.ts` and `_serve.ts` put the rooms together.
+ */
+import { type Command, nearest, readArguments } from "./_command.ts";
+import { EXIT, explain, UsageError } from "./_exit.ts";
+import { commandHelp, overview } from "./_help.ts";
+import { Output } from "./_output.ts";
+
+/** Commands in the order in which help shows them. */
+export const COMMANDS = new Map<string, { summary: string; load: () => Promise<Command> }>([
+  ["server", {
+    summary: "keep the folder and its history, serve clients",
+    load: async () => (await import("./server.ts")).server,
+  }],
+  ["watch", {
+    summary: "keep a folder in step, both ways, until stopped",
+    load: async () => (await import("./watch.ts")).watch,
+  }],
+  ["sync-all", {
+    summary: "one pass, then end: for cron",
+    load: async () => (await import("./sync_all.ts")).syncAll,
+  }],
+  ["upload", {
+    summary: "send single files by the same rules",
+    load: async () => (await import("./upload.ts")).upload,
+  }],
+  ["download", {
+    summary: "fetch single files by the same rules",
+    load: async () => (await import("./download.ts")).download,
+  }],
+  ["status", {
+    summary: "is it in sync, and if not, why",
+    load: async () => (await import("./status.ts")).status,
+  }],
+  ["start", {
+    summary: "a server and a watched folder in one terminal",
+    load: async () => (await import("./start.ts")).start,
+  }],
+  ["version", { summary: "what this program is", load: async () => (await import("./version.ts")).version }],
+]);
+
+/** Other spellings from the first version. */
+function normalise(args: readonly string[]): readonly string[] {
+  if (args[0] === "client" && ["upload", "download", "sync-all"].includes(args[1] ?? "")) {
+    return args.slice(1);
+  }
+  if (args[0] === "watcher") return ["watch", ...args.slice(1)];
+  return args;
+}
+
+/** Runs the program. @returns the exit code */
+export async function main(rawArgs: readonly string[]): Promise<number> {
+  const args = normalise(rawArgs);
+  const json = args.includes("--json");
+  const output = new Output({ json, quiet: false, verbose: args.includes("--verbose") });
+  try {
+    return await dispatch(args, output);
+  } catch (error) {
+    const explained = explain(error);
+    if (explained === null) throw error;
+    const silent = explained.outcome === "locked";
+    if (!silent) output.error(explained.message, explained.hint);
+    if (json) output.document({ result: explained.outcome, error: explained.message, hint: explained.hint });
+    return EXIT[explained.outcome];
+  }
+}
+
+async function dispatch(args: readonly string[], output: Output): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    return await help(rest, output);
+  }
+  if (name === "--version") return await dispatch(["version"], output);
+  const known = COMMANDS.get(name);
+  if (known === undefined) {
+    const hint = nearest(name, [...COMMANDS.keys()], "fsync ") ?? "see fsync help";
+    throw new UsageError(`Cannot run "${name}": there is no such command`, hint);
+  }
+  const command = await known.load();
+  const context = readArguments(command, rest);
+  if (context.on("help")) {
+    output.line(commandHelp(command));
+    return EXIT.ok;
+  }
+  return await command.run(context);
+}
+
+async function help(words: readonly string[], output: Output): Promise<number> {
+  const topic = words.find((word) => !word.startsWith("-"));
+  if (topic === undefined) {
+    output.line(overview([...COMMANDS].map(([name, { summary }]) => ({ name, summary }))));
+    return EXIT.ok;
+  }
+  return await dispatch([topic, "--help"], output);
+}

@@ -1,0 +1,100 @@
+import { displayPath } from "../core/path.ts";
+import { systemClock } from "../system/clock.ts";
+import { DEFAULT_PORT } from "../system/address.ts";
+import { isNetworkFileSystem } from "../system/file_system.ts";
+import { startWatcher, type Watcher } from "../watcher/watcher.ts";
+import { answerControl } from "./_control.ts";
+import type { Command, Context } from "./_command.ts";
+import { EXIT } from "./_exit.ts";
+import { onInterrupt } from "./_interrupt.ts";
+import { Journal } from "./_journal.ts";
+import { prepareRoot } from "./_replica.ts";
+import { Server } from "./_serve.ts";
+import { adviseOnWatcher } from "./_watching.ts";
+
+export const DEFAULT_SERVER_DIR = "./server_files";
+
+export const server: Command = {
+  name: "server",
+  summary: "keep the folder and its history, serve clients",
+  usage: "[DIR=./server_files] [--port 65432] [--host 0.0.0.0] [--no-tls]",
+  flags: [
+    { name: "port", value: "PORT", help: `TCP port (default ${DEFAULT_PORT})` },
+    { name: "host", value: "ADDRESS", help: "address to listen on (default 0.0.0.0: all)" },
+    { name: "no-tls", help: "no encryption: only on a link that is safe by other means" },
+  ],
+  example: "fsync server ./server_files --port 65432",
+  words: { min: 0, max: 1 },
+  run: runServer,
+};
+
+async function runServer(context: Context): Promise<number> {
+  const interrupt = onInterrupt();
+  try {
+    const { done } = await startServer(context, context.words[0] ?? DEFAULT_SERVER_DIR, interrupt.signal);
+    await done;
+    return EXIT.ok;
+  } finally {
+    interrupt.end();
+  }
+}
+
+/** Starts a server, says that it listens, and returns when it does. */
+export async function startServer(
+  context: Context,
+  dir: string,
+  signal: AbortSignal,
+): Promise<{ readonly port: number; readonly done: Promise<void> }> {
+  const { output } = context;
+  const root = prepareRoot(dir);
+  const journal = new Journal(`${root}/.fsync`, output);
+  let watcher: Watcher | null = null;
+  let denied = 0;
+  const server = await Server.open({
+    root,
+    hostname: context.value("host") ?? "0.0.0.0",
+    port: context.number("port", DEFAULT_PORT, { min: 0, max: 65535 }),
+    tls: !context.on("no-tls"),
+    onEvent: (event) => {
+      if (event.type !== "connected") journal.note(event);
+    },
+    onLooked: (ms) => watcher?.scanned(ms),
+    onCommit: () => {},
+    onDamaged: (path) =>
+      journal.write(
+        { type: "damaged", path },
+        `Version lost: ${displayPath(path)} was overwritten in place, directly in the server's folder`,
+      ),
+    sessions: {
+      onOpen: (who) =>
+        journal.write({ type: "session", ...who }, `Connected: ${who.user}@${who.device} from ${who.peer}`),
+      onClose: (who) =>
+        journal.write(
+          { type: "session-end", ...who },
+          `Disconnected: ${who.user}@${who.device} (${who.reason})`,
+        ),
+      onDenied: (peer) => {
+        denied++;
+        journal.write({ type: "denied", peer, count: denied }, `Refused: ${peer} is not known here`);
+      },
+    },
+  });
+  output.line(`Server listening on ${server.address}`);
+  watcher = startWatcher(root, {
+    clock: systemClock,
+    network: isNetworkFileSystem(root),
+    onDirty: (dirty) => server.engine.dirty(dirty),
+    signal,
+  });
+  void adviseOnWatcher(watcher, output);
+  const control = await answerControl(
+    { root, engine: server.engine, watcher, server: server.address },
+    output,
+  );
+  const done = server.run(signal).finally(() => {
+    control?.close();
+    watcher.close();
+    journal.close();
+  });
+  return { port: Number(server.address.slice(server.address.lastIndexOf(":") + 1)), done };
+}

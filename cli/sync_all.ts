@@ -1,0 +1,183 @@
+import { existsSync } from "@std/fs";
+import type { EngineStatus } from "../client/engine.ts";
+import type { EngineEvent } from "../client/events.ts";
+import { displayPath } from "../core/path.ts";
+import { askRunning } from "./_control.ts";
+import type { Command, Context } from "./_command.ts";
+import { EXIT, type Outcome, SetupError } from "./_exit.ts";
+import { onInterrupt } from "./_interrupt.ts";
+import { Journal } from "./_journal.ts";
+import { formatBytes, type Output, plural } from "./_output.ts";
+import { DEFAULT_CLIENT_DIR, FolderBusy, type OpenReplica, openReplica, prepareRoot } from "./_replica.ts";
+import { describePlan } from "./_plan_text.ts";
+
+export const syncAll: Command = {
+  name: "sync-all",
+  summary: "one pass, then end: for cron",
+  usage: "[DIR=./client_files] [--server HOST:PORT] [--dry-run]",
+  flags: [
+    { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    { name: "dry-run", help: "only say what would be done" },
+    { name: "approve-deletes", help: "let a mass delete that was held pass" },
+    { name: "accept-server", help: "the server was replaced: merge with it, delete nothing" },
+  ],
+  example: "*/10 * * * *  fsync sync-all /home/ann/client_files     # silent when all is well",
+  words: { min: 0, max: 1 },
+  run: runSyncAll,
+};
+
+async function runSyncAll(context: Context): Promise<number> {
+  const dir = context.words[0];
+  if (dir !== undefined && !existsSync(dir)) {
+    throw new SetupError(
+      "failed",
+      `Cannot sync "${dir}": there is no such folder`,
+      "create it, or mount it, first",
+    );
+  }
+  const root = prepareRoot(dir ?? DEFAULT_CLIENT_DIR);
+  const interrupt = onInterrupt();
+  try {
+    return await passOver(context, root, interrupt.signal);
+  } catch (error) {
+    if (error instanceof FolderBusy) return await busy(context, root, error);
+    throw error;
+  } finally {
+    interrupt.end();
+  }
+}
+
+/** A running `watch` keeps the folder in sync already; another pass must not be waited for. */
+async function busy(context: Context, root: string, error: FolderBusy): Promise<number> {
+  const { output } = context;
+  if (error.role !== "watch" && error.role !== "server") throw error;
+  if (context.on("approve-deletes")) {
+    const live = await askRunning(root, { ask: "approve-deletes" });
+    if (live !== null) return report(context, live.engine, null);
+  }
+  if (output.json) output.document({ result: "ok", watched: true });
+  else if (output.interactive) output.info(`A running ${error.role} keeps this folder in sync.`);
+  return EXIT.ok;
+}
+
+async function passOver(context: Context, root: string, signal: AbortSignal): Promise<number> {
+  const { output } = context;
+  const counts = new Counts();
+  const journal = new Journal(`${root}/.fsync`, quietly(output));
+  const replica = openReplica(context, {
+    root,
+    role: "sync-all",
+    onEvent: (event) => {
+      counts.note(event);
+      journal.note(event);
+      if (output.interactive) output.progress(counts.progress());
+    },
+  });
+  try {
+    if (context.on("accept-server")) replica.engine.acceptServer();
+    if (context.on("approve-deletes")) replica.engine.approveDeletes();
+    if (context.on("dry-run")) return await dryRun(context, replica, signal);
+    const status = await replica.engine.pass(signal);
+    if (signal.aborted) return EXIT.interrupted;
+    return report(context, status, counts);
+  } finally {
+    output.endProgress();
+    replica.close();
+    journal.close();
+  }
+}
+
+async function dryRun(context: Context, replica: OpenReplica, signal: AbortSignal): Promise<number> {
+  const { output } = context;
+  const preview = await replica.engine.preview(signal);
+  const steps = describePlan(preview);
+  if (output.json) output.document({ result: "ok", steps });
+  else {
+    for (const { action, path, detail } of steps) {
+      output.line(`${action.padEnd(9)} ${displayPath(path)}${detail === "" ? "" : `  (${detail})`}`);
+    }
+    output.info(
+      steps.length === 0 ? "Nothing to do." : `${plural(steps.length, "change")}, none of them made.`,
+    );
+  }
+  return EXIT.ok;
+}
+
+/** Prints what a pass came to. @returns the exit code */
+function report(context: Context, status: EngineStatus, counts: Counts | null): number {
+  const { output } = context;
+  const outcome = outcomeOf(status);
+  output.endProgress();
+  if (output.json) {
+    output.document({ result: outcome, ...counts?.summary(), status });
+    return EXIT[outcome];
+  }
+  for (const problem of status.problems) output.error(problem.reason);
+  if (status.held !== null) {
+    const { deletes, files, side } = status.held;
+    const where = side === "here" ? "here" : "on the server";
+    output.error(
+      `${deletes} of ${files} files were deleted ${where}; nothing of that was passed on`,
+      "run sync-all --approve-deletes if this is meant",
+    );
+  }
+  if (outcome === "conflicts") {
+    output.error(`${plural(status.conflicts, "conflict")} open; both versions are kept on the server`);
+  }
+  if (output.interactive && outcome === "ok") {
+    output.info(counts === null ? "In sync." : `In sync. ${counts.sentence()}`);
+  }
+  return EXIT[outcome];
+}
+
+function outcomeOf(status: EngineStatus): Outcome {
+  if (status.held !== null) return "held";
+  if (status.problems.length > 0) return "problems";
+  if (status.conflicts > 0) return "conflicts";
+  return status.state === "in sync" ? "ok" : "failed";
+}
+
+/** The journal of a pass goes to its file; on a terminal the summary is enough. */
+function quietly(output: Output): Output {
+  return output.verbose ? output : Object.assign(Object.create(output) as Output, {
+    line: () => {},
+    info: () => {},
+    warn: () => {},
+    document: () => {},
+    detail: () => {},
+  });
+}
+
+/** What a pass did, counted. */
+class Counts {
+  #up = 0;
+  #down = 0;
+  #upBytes = 0;
+  #downBytes = 0;
+  #other = 0;
+
+  note(event: EngineEvent): void {
+    if (event.type === "uploaded") {
+      this.#up++;
+      this.#upBytes += event.bytes;
+    } else if (event.type === "downloaded") {
+      this.#down++;
+      this.#downBytes += event.bytes;
+    } else if (["renamed", "moved", "removed"].includes(event.type)) this.#other++;
+  }
+
+  summary(): { uploaded: number; downloaded: number; moved_or_removed: number } {
+    return { uploaded: this.#up, downloaded: this.#down, moved_or_removed: this.#other };
+  }
+
+  progress(): string {
+    return `${this.#up} up (${formatBytes(this.#upBytes)}), ${this.#down} down (${
+      formatBytes(this.#downBytes)
+    })`;
+  }
+
+  sentence(): string {
+    if (this.#up + this.#down + this.#other === 0) return "Nothing had changed.";
+    return `${this.progress()}, ${this.#other} moved or removed.`;
+  }
+}

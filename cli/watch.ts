@@ -1,0 +1,64 @@
+import { systemClock } from "../system/clock.ts";
+import { isNetworkFileSystem } from "../system/file_system.ts";
+import { startWatcher, type Watcher } from "../watcher/watcher.ts";
+import { answerControl } from "./_control.ts";
+import type { Command, Context } from "./_command.ts";
+import { EXIT } from "./_exit.ts";
+import { onInterrupt } from "./_interrupt.ts";
+import { Journal } from "./_journal.ts";
+import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
+import { adviseOnWatcher } from "./_watching.ts";
+
+export const watch: Command = {
+  name: "watch",
+  summary: "keep a folder in step, both ways, until stopped",
+  usage: "[DIR=./client_files] [--server HOST:PORT]",
+  flags: [{ name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" }],
+  example: "fsync watch ./client_files --server nas:65432",
+  words: { min: 0, max: 1 },
+  run: runWatch,
+};
+
+async function runWatch(context: Context): Promise<number> {
+  const interrupt = onInterrupt();
+  try {
+    await watchFolder(context, context.words[0] ?? DEFAULT_CLIENT_DIR, interrupt.signal);
+    return EXIT.ok;
+  } finally {
+    interrupt.end();
+  }
+}
+
+/** Watches `dir` until `signal` aborts. */
+export async function watchFolder(context: Context, dir: string, signal: AbortSignal): Promise<void> {
+  const { output } = context;
+  const root = prepareRoot(dir);
+  const journal = new Journal(`${root}/.fsync`, output);
+  let watcher: Watcher | null = null;
+  const replica = openReplica(context, {
+    root,
+    role: "watch",
+    onEvent: (event) => journal.note(event),
+    onLooked: (ms) => watcher?.scanned(ms),
+  });
+  output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
+  watcher = startWatcher(root, {
+    clock: systemClock,
+    network: isNetworkFileSystem(root),
+    onDirty: (dirty) => replica.engine.dirty(dirty),
+    signal,
+  });
+  void adviseOnWatcher(watcher, output);
+  const control = await answerControl(
+    { root, engine: replica.engine, watcher, server: replica.server },
+    output,
+  );
+  try {
+    await replica.engine.run(signal);
+  } finally {
+    control?.close();
+    watcher.close();
+    replica.close();
+    journal.close();
+  }
+}
