@@ -321,21 +321,22 @@ class Session {
     // After a failure was answered, what was already on its way is ignored.
     if (entry === undefined) return;
     try {
-      entry.incoming.accept(message.ops, unpackBlock(message.block));
+      // Calls that come before it has ended wait for their turn.
+      await entry.incoming.accept(message.ops, unpackBlock(message.block));
       if (!message.last) return;
       this.#incoming.delete(id);
       const chunks = await entry.incoming.finish();
       this.#staged.set(entry.content, chunks);
+      await this.#send(id, {
+        type: "staged",
+        chunks: chunks.length,
+        prefix: chunks.prefixDigest(chunks.length),
+        complete: true,
+      });
     } catch (error) {
       if (this.#incoming.delete(id)) entry.incoming.pause();
       throw error;
     }
-    await this.#send(id, {
-      type: "staged",
-      chunks: entry.incoming.chunks,
-      prefix: new Uint8Array(0),
-      complete: true,
-    });
   }
 
   async #download(id: number, message: Download): Promise<void> {
