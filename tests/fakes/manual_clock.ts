@@ -33,8 +33,9 @@ export class ManualClock implements Clock {
     this.#start = startMs;
   }
 
+  /** Whole milliseconds, like the real one. */
   now(): number {
-    return this.#start + this.#elapsed;
+    return Math.floor(this.#start + this.#elapsed);
   }
 
   monotonic(): number {

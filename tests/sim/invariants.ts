@@ -1,0 +1,137 @@
+/** What must hold when everything was healed and has come to rest. Numbers as in the documents: I2, I3 … */
+import { SINGLE_CHUNK_MAX } from "../../core/chunk.ts";
+import { displayPath, type SyncPath } from "../../core/path.ts";
+import type { Version } from "../../server/store/records.ts";
+import { contentIdOf } from "./contents.ts";
+import { S, type World } from "./world.ts";
+import { type Tree, treeDifferences } from "./tree.ts";
+
+/** A promise was broken. */
+export class Violation extends Error {
+  override name = "Violation";
+}
+
+function demand(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Violation(message);
+}
+
+export function checkStable(w: World): void {
+  const tree = w.tree(S);
+  checkEqual(w, tree);
+  checkNothingInvented(w, tree);
+  checkHistory(w);
+  checkNothingLost(w, tree);
+  checkUncontested(w, tree);
+  checkConflicts(w);
+  checkNoLeftovers(w);
+}
+
+/** I2 */
+function checkEqual(w: World, tree: Tree): void {
+  w.clients.forEach(({ name }, actor) => {
+    const differences = treeDifferences(tree, w.tree(actor));
+    demand(differences.length === 0, `I2: ${name} differs from the server:\n  ${differences.join("\n  ")}`);
+  });
+  const heads = new Set<string>();
+  for (const version of w.server.records.liveHeads()) heads.add(version.path);
+  for (const path of heads) demand(tree.has(path), `I2: the head "${displayPath(path)}" is not in the tree`);
+  for (const path of tree.keys()) demand(heads.has(path), `I2: "${displayPath(path)}" has no head`);
+}
+
+/** I5 */
+function checkNothingInvented(w: World, tree: Tree): void {
+  for (const [path, { content }] of tree) {
+    if (content === null) continue;
+    demand(w.ledger.written.has(content), `I5: nobody ever wrote the content of "${displayPath(path)}"`);
+  }
+}
+
+/** I3: every recorded version can be read; I13: the versions of a path are one line. */
+function checkHistory(w: World): void {
+  const checked = new Set<string>();
+  for (const path of w.ledger.paths) {
+    const versions = w.server.records.versions(path as SyncPath);
+    checkLine(path, versions);
+    for (const { entry } of versions) {
+      if (entry?.kind !== "file" || checked.has(entry.content)) continue;
+      checked.add(entry.content);
+      const bytes = entry.size > SINGLE_CHUNK_MAX
+        ? w.server.disk.privateRead(w.server.contents.largeName(entry.content))
+        : readSmall(w, entry.content);
+      const good = bytes !== null && contentIdOf(bytes) === entry.content;
+      demand(good, `I3: ${w.ledger.describe(entry.content)} of "${displayPath(path)}" cannot be restored`);
+    }
+  }
+}
+
+function readSmall(
+  w: World,
+  content: Parameters<World["server"]["records"]["location"]>[0],
+): Uint8Array | null {
+  const location = w.server.records.location(content);
+  return location === null ? null : w.server.contents.read(content, location);
+}
+
+function checkLine(path: string, versions: readonly Version[]): void {
+  const heads = versions.filter(({ head }) => head);
+  demand(heads.length <= 1, `I13: "${displayPath(path)}" has ${heads.length} heads`);
+  versions.forEach((version, i) => {
+    const before = versions[i - 1];
+    demand(
+      before === undefined || before.revision < version.revision,
+      `I13: "${displayPath(path)}" goes back`,
+    );
+    demand(version.base < version.revision, `I13: "${displayPath(path)}" is based on its future`);
+  });
+}
+
+/** I7 and more: what a user wrote, and nobody who saw it destroyed, is in the tree or the loser of a conflict. */
+function checkNothingLost(w: World, tree: Tree): void {
+  const kept = new Set<string>();
+  for (const { content } of tree.values()) if (content !== null) kept.add(content);
+  for (const { path, loser } of w.conflicts()) {
+    for (const { revision, entry } of w.server.records.versions(path)) {
+      if (revision === loser && entry?.kind === "file") kept.add(entry.content);
+    }
+  }
+  for (const [content, author] of w.ledger.written) {
+    if (w.ledger.destroyed.has(content)) continue;
+    demand(
+      kept.has(content),
+      `I7: ${author} (${content.slice(0, 8)}) is neither in the tree nor a conflict's loser`,
+    );
+  }
+}
+
+/** I8, I9: where one user alone acted, exactly what he did is the outcome. */
+function checkUncontested(w: World, tree: Tree): void {
+  if (w.ledger.uncertain) return;
+  for (const { path, actor, thing } of w.ledger.uncontested()) {
+    const found = tree.get(path);
+    const outcome = found?.text ?? "absent";
+    const wanted = thing?.text ?? "absent";
+    demand(
+      outcome === wanted,
+      `I8: ${actor} alone touched "${displayPath(path)}" and left ${wanted}, but it became ${outcome}`,
+    );
+  }
+}
+
+/** I6 */
+function checkConflicts(w: World): void {
+  const conflicts = w.conflicts();
+  for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
+    const actors = w.ledger.actorsAround(conflict.path);
+    const real = w.ledger.uncertain || actors.size > 1;
+    demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);
+  }
+  w.ledger.conflictsBefore = conflicts.length;
+}
+
+/** I10 */
+function checkNoLeftovers(w: World): void {
+  for (const { name, disk } of [w.server, ...w.clients]) {
+    const left = disk.stageList().filter((file) => !file.endsWith(".part"));
+    demand(left.length === 0, `I10: ${name} left ${left} in the staging area`);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What the users of a world did, as far as it decides what sync may and must do: every content they wrote, every content
+ * they destroyed knowing it, and which paths they touched since all machines were last equal.
+ */
+import type { ContentId } from "../../core/entry.ts";
+import type { Thing, Tree } from "./tree.ts";
+
+interface Touch {
+  /** What each actor left there, by its last action on the path. */
+  readonly last: Map<string, Thing | null>;
+}
+
+export class Ledger {
+  /** Contents that ever stood in a folder by a user's hand, with who wrote them. */
+  readonly written = new Map<ContentId, string>();
+  /** Contents that a user overwrote or deleted where he saw them. */
+  readonly destroyed = new Set<ContentId>();
+  /** Contents that the server has recorded. */
+  readonly recorded = new Set<ContentId>();
+  /** Every path that ever stood in a folder. */
+  readonly paths = new Set<string>();
+  /** Conflicts that were recorded before this phase. */
+  conflictsBefore = 0;
+  #touched = new Map<string, Touch>();
+  /** A state was lost or a folder joined in this phase: old and new cannot always be told apart. */
+  uncertain = false;
+  #sequence = 0;
+
+  next(): number {
+    return this.#sequence++;
+  }
+
+  /** All machines are equal from here on. */
+  beginPhase(): void {
+    this.#touched = new Map();
+    this.uncertain = false;
+  }
+
+  /** A user changed his folder. */
+  record(actor: string, before: Tree, after: Tree): void {
+    const still = new Set<ContentId>();
+    for (const { content } of after.values()) if (content !== null) still.add(content);
+    for (const { content } of before.values()) {
+      if (content !== null && !still.has(content)) this.destroyed.add(content);
+    }
+    for (const [path, { content }] of after) {
+      this.paths.add(path);
+      if (content === null || before.get(path)?.content === content) continue;
+      if (!this.written.has(content)) this.written.set(content, `${actor}#${this.#sequence}`);
+      this.destroyed.delete(content);
+    }
+    for (const path of new Set([...before.keys(), ...after.keys()])) {
+      if (before.get(path)?.text !== after.get(path)?.text) this.#touch(actor, path, after.get(path) ?? null);
+    }
+  }
+
+  #touch(actor: string, path: string, thing: Thing | null): void {
+    let touch = this.#touched.get(path);
+    if (touch === undefined) this.#touched.set(path, touch = { last: new Map() });
+    touch.last.set(actor, thing);
+  }
+
+  /** Who touched `path`, or anything above or below it, in this phase. */
+  actorsAround(path: string): Set<string> {
+    const actors = new Set<string>();
+    for (const [touched, { last }] of this.#touched) {
+      if (touched !== path && !touched.startsWith(`${path}/`) && !path.startsWith(`${touched}/`)) continue;
+      for (const actor of last.keys()) actors.add(actor);
+    }
+    return actors;
+  }
+
+  /** Paths that one actor alone touched, around which nobody else did anything, and what must stand there. */
+  *uncontested(): Generator<{ path: string; actor: string; thing: Thing | null }> {
+    for (const [path, { last }] of this.#touched) {
+      const actors = this.actorsAround(path);
+      if (actors.size !== 1) continue;
+      const [actor] = actors;
+      yield { path, actor: actor!, thing: last.get(actor!) ?? null };
+    }
+  }
+
+  describe(content: ContentId): string {
+    return `${this.written.get(content) ?? "unknown content"} (${content.slice(0, 8)})`;
+  }
+}

@@ -1,0 +1,158 @@
+/** The server of a simulated world: production folder, sessions and owner's engine over memory. */
+import { Engine } from "../../client/engine.ts";
+import type { EngineEvent } from "../../client/events.ts";
+import { tokenHash } from "../../server/auth.ts";
+import { Folder } from "../../server/folder.ts";
+import { ownerConnector } from "../../server/owner_remote.ts";
+import { serveLink } from "../../server/session.ts";
+import type { Commit } from "../../server/store/records.ts";
+import type { Listener } from "../../system/link.ts";
+import type { SkewedClock } from "../fakes/manual_clock.ts";
+import { MemContents, type PrivateFiles } from "../fakes/mem_contents.ts";
+import { MemDisk } from "../fakes/mem_disk.ts";
+import type { MemNetwork } from "../fakes/mem_network.ts";
+import { MemRecords } from "../fakes/mem_records.ts";
+import { MemState } from "../fakes/mem_state.ts";
+import type { SeededRandom } from "../fakes/seeded_random.ts";
+import { Life, mortal, mortalDisk, ProcessKilled } from "./life.ts";
+import type { Ports } from "./ports.ts";
+import { WatchEvents } from "./watch_events.ts";
+
+export const SERVER = "server";
+
+export interface ServerParts {
+  readonly clock: SkewedClock;
+  readonly random: SeededRandom;
+  readonly network: MemNetwork;
+  readonly granularityUs: number;
+  readonly ports: Ports;
+  /** A commit is durable. */
+  readonly onCommit: (commit: Commit) => void;
+  readonly onEvent: (event: EngineEvent) => void;
+  /** Something failed that must not. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class ServerMachine {
+  readonly name = SERVER;
+  readonly disk: MemDisk;
+  readonly clock: SkewedClock;
+  readonly watch: WatchEvents;
+  state: MemState;
+  records: MemRecords;
+  contents: MemContents;
+  engine: Engine | null = null;
+  readonly #parts: ServerParts;
+  #life: Life | null = null;
+  #listener: Listener | null = null;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    this.clock = parts.clock;
+    this.disk = new MemDisk({ clock: () => parts.clock.now(), granularityUs: parts.granularityUs });
+    this.state = new MemState(parts.random.fork());
+    this.records = new MemRecords(parts.random.fork(), parts.clock);
+    this.contents = new MemContents(privateFiles(this.disk));
+    this.watch = new WatchEvents(parts.clock, parts.random.fork());
+    this.disk.onEvent = (path) => this.watch.note(path);
+  }
+
+  get alive(): boolean {
+    return this.#life?.alive ?? false;
+  }
+
+  addDevice(id: string, name: string, user: string, token: Uint8Array): void {
+    const device = { id, name, user, tokenHash: tokenHash(token), created: this.clock.now(), revoked: false };
+    this.records.addDevice(device);
+  }
+
+  start(): void {
+    const { clock, random, network, ports, onCommit, onEvent, onFailure } = this.#parts;
+    const life = new Life(() => {
+      this.#listener?.close();
+      network.cutAll(SERVER);
+    });
+    this.#life = life;
+    const disk = ports.serverDisk(mortalDisk(this.disk, life));
+    disk.clearStage(() => true);
+    const records = mortal(this.records, life);
+    const contents = mortal(this.contents, life);
+    const folder = ports.folder(new Folder({ records, contents, clock, onCommit }));
+    const engine = new Engine({
+      disk,
+      state: ports.state(mortal(this.state, life)),
+      clock,
+      random: random.fork(),
+      onEvent,
+      connector: ownerConnector({
+        folder,
+        disk,
+        clock,
+        user: "owner",
+        device: SERVER,
+        software: "sim",
+        onDamaged: () => {},
+      }),
+      folder: "",
+      rootProblem: () => null,
+      guard: "local-only",
+    });
+    this.engine = engine;
+    const watched = (error: unknown) => {
+      if (life.alive && !(error instanceof ProcessKilled)) onFailure(error);
+    };
+    this.watch.follow(life, engine);
+    engine.run(new AbortController().signal).catch(watched);
+    this.#listener = network.listen(SERVER);
+    this.#accept(this.#listener, folder, life).catch(watched);
+  }
+
+  async #accept(listener: Listener, folder: Folder, life: Life): Promise<void> {
+    const onBug = (error: unknown) => {
+      if (life.alive && !(error instanceof ProcessKilled)) this.#parts.onFailure(error);
+    };
+    const events = { onOpen: () => {}, onClose: () => {}, onDenied: () => {}, onBug };
+    const parts = { folder, clock: this.clock, software: "sim", events };
+    for (;;) {
+      const link = await listener.accept();
+      if (link === null) return;
+      serveLink(link, parts, new AbortController().signal).catch(onBug);
+    }
+  }
+
+  kill(): void {
+    this.#life?.kill();
+    this.engine = null;
+    this.contents.close();
+  }
+
+  killAfter(calls: number): void {
+    this.#life?.killAfter(calls);
+  }
+
+  /** What a killed process leaves, when it killed itself in the middle of a call. */
+  reap(): void {
+    if (this.#life !== null && !this.#life.alive && this.engine !== null) this.kill();
+  }
+
+  powerCut(random: SeededRandom): void {
+    this.kill();
+    this.disk.powerCut(() => random.fraction());
+    this.state.powerCut(random.int(this.state.undurable + 1));
+    this.contents.powerCut();
+    this.records.powerCut();
+  }
+}
+
+/** The part of the server's disk where large contents lie. The store makes durable what it writes. */
+function privateFiles(disk: MemDisk): PrivateFiles {
+  return {
+    read: (name) => disk.privateRead(name),
+    write(name, bytes) {
+      disk.privateWrite(name, bytes);
+      disk.inodes.makeDurable();
+    },
+    remove: (name) => disk.privateRemove(name),
+    list: (prefix) => disk.privateList(prefix),
+  };
+}
