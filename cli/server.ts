@@ -73,6 +73,7 @@ export async function startServer(
           { type: "session-end", ...who },
           `Disconnected: ${who.user}@${who.device} (${who.reason})`,
         ),
+      onBug: (error) => output.warn(`fsync: bug: ${error instanceof Error ? error.stack ?? error.message : error}`),
       onDenied: (peer) => {
         denied++;
         journal.write({ type: "denied", peer, count: denied }, `Refused: ${peer} is not known here`);

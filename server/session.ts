@@ -41,6 +41,8 @@ export interface SessionEvents {
   readonly onOpen: (who: { user: string; device: string; peer: string }) => void;
   readonly onClose: (who: { user: string; device: string; peer: string; reason: string }) => void;
   readonly onDenied: (peer: string) => void;
+  /** A request failed in a way that nobody foresaw: a bug. */
+  readonly onBug: (error: unknown) => void;
 }
 
 export interface SessionParts {
@@ -140,18 +142,20 @@ function welcome(parts: SessionParts, _hello: Hello, version: number, actor: Act
   };
 }
 
-/** Answers with the reason, if there is one that a client may know. */
+/** Answers with the reason, as far as a client may know it. */
 async function refuse(link: Link, error: unknown): Promise<void> {
   if (error instanceof LinkClosed) return;
-  const known = error instanceof Refused || error instanceof ProtocolError;
-  if (!known) throw error;
-  const code = error instanceof Refused ? error.code : "protocol";
-  const hint = error instanceof Refused ? error.hint : "";
   try {
-    await link.send(encode({ id: 0, message: { type: "error", code, message: error.message, hint } }));
+    await link.send(encode({ id: 0, message: farewell(error) }));
   } catch {
-    // The stranger did not wait for it.
+    // Nobody waited for it.
   }
+}
+
+function farewell(error: unknown): Message {
+  if (error instanceof Refused) return { type: "error", code: error.code, message: error.message, hint: error.hint };
+  if (error instanceof ProtocolError) return { type: "error", code: "protocol", message: error.message, hint: "" };
+  return { type: "error", code: "internal", message: "Cannot go on: the server failed", hint: "see the server's log" };
 }
 
 class Session {
@@ -186,8 +190,9 @@ class Session {
       void this.#heartbeat();
       await this.#serve();
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error);
-      await refuse(this.#link, error);
+      const cause = this.#failure ?? error;
+      reason = cause instanceof Error ? cause.message : String(cause);
+      if (this.#failure === null) await refuse(this.#link, error);
     } finally {
       this.#stop.abort();
       if (this.#subscriber !== null) this.#folder.leave(this.#subscriber);
@@ -239,6 +244,8 @@ class Session {
       const answer = answerFor(error);
       if (answer === null) {
         this.#failure ??= error;
+        if (!(error instanceof LinkClosed) && !(error instanceof ProtocolError)) this.#events.onBug(error);
+        await refuse(this.#link, error);
         this.#link.close();
         return;
       }
@@ -325,14 +332,10 @@ class Session {
       await entry.incoming.accept(message.ops, unpackBlock(message.block));
       if (!message.last) return;
       this.#incoming.delete(id);
-      const chunks = await entry.incoming.finish();
-      this.#staged.set(entry.content, chunks);
-      await this.#send(id, {
-        type: "staged",
-        chunks: chunks.length,
-        prefix: chunks.prefixDigest(chunks.length),
-        complete: true,
-      });
+      const list = await entry.incoming.finish();
+      this.#staged.set(entry.content, list);
+      const { length } = list;
+      await this.#send(id, { type: "staged", chunks: length, prefix: list.prefixDigest(length), complete: true });
     } catch (error) {
       if (this.#incoming.delete(id)) entry.incoming.pause();
       throw error;

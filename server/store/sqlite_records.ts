@@ -1,5 +1,5 @@
 /**
- * The records in one SQLite file, `.fsync/records.db`. A commit is one transaction and is durable when it returns.
+ * The records in one SQLite file, `.fsync/server.db`. A commit is one transaction and is durable when it returns.
  * Reading is safe while another process (a command of the owner) reads too.
  */
 import type { ContentId } from "../../core/entry.ts";

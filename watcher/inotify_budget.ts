@@ -1,0 +1,146 @@
+/**
+ * What inotify can be proved to watch, and what it has room for. The kernel lists its watches in
+ * `/proc/self/fdinfo`, one line for each directory, with the inode.
+ */
+import { RESERVED_NAME } from "../core/path.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Shortage } from "./source.ts";
+
+const LIMITS = "/proc/sys/fs/inotify/";
+/** What distributions with generous limits set. */
+const WATCHES_ADVISED = 524_288;
+const INSTANCES_ADVISED = 1_024;
+/** Work between two turns of the event loop, milliseconds. */
+const SLICE_MS = 8;
+
+/** How many directories one user may watch, or `null` if it cannot be read. */
+export function watchesMax(): number | null {
+  return readLimit("max_user_watches");
+}
+
+function readLimit(name: string): number | null {
+  try {
+    const value = Number(Deno.readTextFileSync(LIMITS + name));
+    return Number.isSafeInteger(value) && value > 0 ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * There are more directories than watches.
+ * @param needed directories of the folder, if they were counted
+ */
+export function watchesShortage(needed = 0, limit: number | null = watchesMax()): Shortage {
+  const all = needed > 0 ? `all ${needed} directories` : "all directories";
+  const allowed = limit === null ? "no more watches" : `${limit} watches`;
+  let advised = WATCHES_ADVISED;
+  // Twice the need, because every program of the user draws on the same number.
+  while (advised < 2 * needed || advised <= (limit ?? 0)) advised *= 2;
+  return {
+    reason: `Cannot watch ${all}: the system allows ${allowed} for each user (fs.inotify.max_user_watches)`,
+    advice: adviceFor("max_user_watches", advised),
+  };
+}
+
+/** Other programs of this user hold all event queues. */
+export function instancesShortage(limit: number | null = readLimit("max_user_instances")): Shortage {
+  const allowed = limit === null ? "no more" : `only ${limit}`;
+  let advised = INSTANCES_ADVISED;
+  while (advised <= (limit ?? 0)) advised *= 2;
+  return {
+    reason:
+      `Cannot watch files: the system allows ${allowed} event queues for each user (fs.inotify.max_user_instances)`,
+    advice: adviceFor("max_user_instances", advised),
+  };
+}
+
+function adviceFor(name: string, value: number): string {
+  return `sudo sysctl fs.inotify.${name}=${value} # and put it in /etc/sysctl.d/`;
+}
+
+/** The shortage behind an error of `Deno.watchFs`, or `null` if it is something else. */
+export function shortageOf(error: unknown): Shortage | null {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/os error 28\b|ENOSPC|max_user_watches|no space left|file watch limit/i.test(text)) return watchesShortage();
+  if (/os error 24\b|EMFILE|too many open files/i.test(text)) return instancesShortage();
+  return null;
+}
+
+/** The descriptors of this process that are inotify queues. */
+export function inotifyDescriptors(): number[] {
+  const found: number[] = [];
+  for (const entry of Deno.readDirSync("/proc/self/fd")) {
+    if (linkText(`/proc/self/fd/${entry.name}`) === "anon_inode:inotify") found.push(Number(entry.name));
+  }
+  return found;
+}
+
+function linkText(path: string): string | null {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    // It was the descriptor of the listing itself, or one that closed meanwhile.
+    return null;
+  }
+}
+
+/**
+ * Inode numbers of the directories that the queues `descriptors` watch.
+ * @param exceptWd a watch that does not count
+ */
+export function readWatched(descriptors: readonly number[], exceptWd = -1): Set<number> {
+  const inodes = new Set<number>();
+  for (const fd of descriptors) {
+    for (const [wd, ino] of parseFdInfo(readFdInfo(fd))) if (wd !== exceptWd) inodes.add(ino);
+  }
+  return inodes;
+}
+
+function readFdInfo(fd: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
+/** The watches, as `[wd, inode]`, in the text of `/proc/self/fdinfo/N`. */
+export function* parseFdInfo(text: string): Generator<[number, number]> {
+  for (const match of text.matchAll(/^inotify wd:([0-9a-f]+) ino:([0-9a-f]+) /gm)) {
+    yield [parseInt(match[1]!, 16), parseInt(match[2]!, 16)];
+  }
+}
+
+/**
+ * Inode numbers of the directory `root` and all that can be listed below it, without ours. One that may not be listed
+ * can be neither watched nor synced and does not count.
+ */
+export async function directoryInodes(root: string, clock: Clock, signal?: AbortSignal): Promise<number[]> {
+  const inodes: number[] = [];
+  const stack = [root];
+  let sliceStart = clock.monotonic();
+  for (let dir = stack.pop(); dir !== undefined && !signal?.aborted; dir = stack.pop()) {
+    const ino = listInto(dir, dir === root, stack);
+    if (ino !== null) inodes.push(ino);
+    if (clock.monotonic() - sliceStart < SLICE_MS) continue;
+    await clock.yield();
+    sliceStart = clock.monotonic();
+  }
+  return inodes;
+}
+
+function listInto(dir: string, isRoot: boolean, stack: string[]): number | null {
+  const found: string[] = [];
+  try {
+    for (const entry of Deno.readDirSync(dir)) {
+      if (entry.isDirectory && entry.name !== RESERVED_NAME) found.push(`${dir}/${entry.name}`);
+    }
+    const stat = isRoot ? Deno.statSync(dir) : Deno.lstatSync(dir);
+    stack.push(...found);
+    return stat.isDirectory ? stat.ino : null;
+  } catch {
+    // Gone meanwhile, or not ours to read.
+    return null;
+  }
+}

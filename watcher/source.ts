@@ -1,0 +1,55 @@
+/** Where file events come from, reduced to what the rest needs. */
+import type { SyncPath } from "../core/path.ts";
+
+export type SourceEvent =
+  | {
+    readonly type: "path";
+    /** `null`: the root. */
+    readonly path: SyncPath | null;
+    /** Things may have come or gone below the path that no event will name. */
+    readonly deep: boolean;
+    /** Somebody may be in the middle of writing; more events are likely. */
+    readonly busy: boolean;
+  }
+  /** Events were lost. */
+  | { readonly type: "rescan" }
+  | {
+    /** Something happened to the root itself. */
+    readonly type: "root";
+    /** It was moved, removed or unmounted: what the source watches is not the folder any more. */
+    readonly lost: boolean;
+  };
+
+/** Why directories are not watched, and what a person can do about it. */
+export interface Shortage {
+  readonly reason: string;
+  readonly advice: string | null;
+}
+
+export interface WatchSource extends AsyncIterable<SourceEvent> {
+  /**
+   * A new directory is reported after it, and all below it, is watched. Otherwise what happened inside in its first
+   * moments may go unnoticed, and it must be looked at again.
+   */
+  readonly coversNewDirectories: boolean;
+  /** Resolves when everything is watched that can be. Only proceeds while the events are iterated. */
+  readonly ready: Promise<void>;
+  /** Set if directories could not be watched for want of something. */
+  readonly shortage: Shortage | null;
+  /** Inode numbers of the directories that the kernel says it watches for this source. */
+  watchedInodes(): ReadonlySet<number>;
+  /** Whether an event still finds its way here. */
+  alive(): Promise<boolean>;
+  /** Ends the iteration and releases the watches. */
+  close(): Promise<void>;
+}
+
+/** Thrown by the opening of a source that this machine has no room for. */
+export class ShortageError extends Error {
+  override name = "ShortageError";
+  readonly shortage: Shortage;
+  constructor(shortage: Shortage) {
+    super(shortage.reason);
+    this.shortage = shortage;
+  }
+}
