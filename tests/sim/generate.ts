@@ -1,0 +1,154 @@
+/** What happens in a random run: a list of steps that a seed decides and that stays meaningful when some are left out. */
+import { SeededRandom } from "../fakes/seeded_random.ts";
+import { S } from "./world.ts";
+
+export interface SimStep {
+  readonly do: Operation | Action;
+  /** Machine. */
+  readonly actor: number;
+  readonly path: string;
+  /** Second path, where there is one. */
+  readonly to: string;
+  /** A size, a count, a choice. */
+  readonly n: number;
+  /** Time that passes after the step, ms. */
+  readonly pause: number;
+}
+
+export interface Scheme {
+  readonly seed: bigint;
+  readonly clients: number;
+  readonly mode: "pass" | "watch";
+  readonly granularityUs: number;
+  readonly lostHints: number;
+  /** Each ends with everything healed and at rest. */
+  readonly phases: readonly (readonly SimStep[])[];
+  /** Whether a fresh client joins at the end. */
+  readonly fresh: boolean;
+}
+
+const OPERATIONS = [
+  ["write", 30],
+  ["append", 6],
+  ["patch", 6],
+  ["save", 6],
+  ["delete", 10],
+  ["rename", 10],
+  ["moveDir", 8],
+  ["caseRename", 2],
+  ["mkdir", 5],
+  ["removeTree", 4],
+  ["changeKind", 3],
+  ["symlink", 3],
+  ["chmod", 2],
+  ["touch", 2],
+  ["touchBack", 1],
+  ["swap", 2],
+  ["copy", 2],
+  ["sameAsOther", 3],
+  ["many", 1],
+  ["wipe", 1],
+] as const;
+
+const ACTIONS = [
+  ["sync", 30],
+  ["syncToEnd", 14],
+  ["wait", 10],
+  ["cut", 3],
+  ["partition", 2],
+  ["blackHole", 1],
+  ["heal", 6],
+  ["cutAfterFrames", 5],
+  ["kill", 3],
+  ["killAfter", 5],
+  ["powerCut", 3],
+  ["restart", 8],
+  ["loseState", 1],
+  ["skew", 1],
+  ["fillDisk", 1],
+  ["freeDisk", 2],
+  ["join", 1],
+] as const;
+
+export type Operation = (typeof OPERATIONS)[number][0];
+export type Action = (typeof ACTIONS)[number][0];
+
+/** Names that code confuses: by case, by normalisation, as an option, a key of objects, by length. */
+const NAMES = [
+  "a",
+  "A",
+  "b",
+  "f.txt",
+  "\u00e9",
+  "e\u0301",
+  "-x",
+  "x y",
+  "n\nl",
+  "__proto__",
+  "constructor",
+  "long".repeat(50),
+];
+
+const SMALL = [0, 64, 100, 4095, 4096, 4097];
+const MIDDLE = [65535, 65536, 65537];
+const BOUND = [131071, 131072, 131073];
+const LARGE = [300 * 1024, 1024 * 1024];
+const YEAR_MS = 365 * 86_400_000;
+const STEPS_MAX = 26;
+
+/** Swarm testing: each seed first chooses what can happen at all in its run. */
+export function generate(seed: bigint): Scheme {
+  const random = new SeededRandom(seed);
+  const operations = OPERATIONS.filter(([name]) => name === "write" || random.chance(chanceOf(name)));
+  const actions = ACTIONS.filter(([name]) =>
+    name === "sync" || name === "wait" || random.chance(chanceOf(name))
+  );
+  const names = random.shuffle(NAMES).slice(0, random.between(2, 7));
+  const clients = random.weighted([[1, 1], [2, 6], [3, 4], [4, 1]] as const);
+  const serverActs = random.chance(0.25);
+  const large = random.chance(0.25);
+  const calm = random.chance(0.1);
+  const make = (): SimStep => {
+    const act = random.chance(calm ? 0.2 : 0.45) ? random.weighted(actions) : random.weighted(operations);
+    const isAction = actions.some(([name]) => name === act);
+    const server = isAction ? random.chance(0.2) : serverActs && random.chance(0.25);
+    return {
+      do: act,
+      actor: server ? S : random.int(clients),
+      path: randomPath(random, names),
+      to: randomPath(random, names),
+      n: act === "write" || act === "save" || act === "append" ? randomSize(random, large) : random.int(1000),
+      pause: random.weighted([[0, 5], [random.int(5), 3], [random.int(40), 3], [random.int(3000), 1]]),
+    };
+  };
+  return {
+    seed,
+    clients,
+    mode: random.chance(0.3) ? "watch" : "pass",
+    granularityUs: random.chance(0.25) ? 10_000 : 1,
+    lostHints: random.chance(0.5) ? 0.3 : 0,
+    phases: Array.from({ length: 3 }, () => Array.from({ length: random.between(4, STEPS_MAX) }, make)),
+    fresh: random.chance(0.3),
+  };
+}
+
+/** How often a kind is part of a run. What spoils much of the other checks is rarer. */
+function chanceOf(name: Operation | Action): number {
+  if (name === "loseState" || name === "fillDisk" || name === "join" || name === "many") return 0.2;
+  return name === "skew" || name === "blackHole" ? 0.3 : 0.6;
+}
+
+function randomPath(random: SeededRandom, names: readonly string[]): string {
+  const depth = random.weighted([[1, 6], [2, 3], [3, 1]] as const);
+  return Array.from({ length: depth }, () => random.pick(names)).join("/");
+}
+
+function randomSize(random: SeededRandom, large: boolean): number {
+  const sizes = random.weighted([[SMALL, 30], [MIDDLE, 1], [BOUND, large ? 6 : 0.3], [LARGE, large ? 3 : 0]]);
+  return random.pick(sizes);
+}
+
+/** How wrong a clock is set by `n`, ms. */
+export function skewOf(n: number): number {
+  return [-YEAR_MS, 0, 10 * YEAR_MS, -3_600_000, 5000][n % 5]!;
+}
