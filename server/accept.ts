@@ -4,7 +4,7 @@
  */
 import type { ChunkList } from "../core/chunk.ts";
 import { conflictPath } from "../core/conflict_name.ts";
-import type { ContentId, Entry, FileEntry } from "../core/entry.ts";
+import { type ContentId, type Entry, type FileEntry, sameContent } from "../core/entry.ts";
 import { type Incoming, judgeDelete, judgePut, type PutVerdict } from "../core/judge.ts";
 import { isAtOrBelow, rebase, type SyncPath } from "../core/path.ts";
 import type { Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
@@ -78,7 +78,10 @@ export class Acceptance {
     if (!this.#heads.hasParent(path)) return { status: "stale" };
     const head = this.#heads.get(path);
     const verdict = judgePut(head, this.#heads.hasChildren(path), entry, this.#incoming(actor, base));
-    if (verdict.verdict === "skip") return { status: "skip", revision: head!.revision, entry: head!.entry };
+    const concurrent = verdict.verdict === "conflict" || verdict.verdict === "clash";
+    if (verdict.verdict === "skip" || (concurrent && this.#isOutdated(path, entry, base))) {
+      return { status: "skip", revision: head!.revision, entry: head!.entry };
+    }
     if (chunks !== null && entry.kind === "file") this.#chunkLists.set(entry.content, chunks.bytes);
     if (verdict.verdict === "accept") {
       const revision = this.#setHead(actor, path, entry, head === null ? "created" : "modified", base, null);
@@ -88,6 +91,18 @@ export class Acceptance {
     return verdict.aside === "incoming"
       ? this.#stepAside(actor, item, head!)
       : this.#makeRoom(actor, item, head!);
+  }
+
+  /**
+   * Whether a replica merely forgot that it had this version (a power cut, a lost state): what it holds was the head
+   * once, later than the base that it remembers. That is no edit, and nothing is lost: the history has it.
+   */
+  #isOutdated(path: SyncPath, entry: Entry, base: Revision): boolean {
+    if (entry.kind === "dir") return false;
+    const same = (old: Entry | null) =>
+      old?.kind === entry.kind && sameContent(old, entry) &&
+      (old.kind !== "file" || entry.kind !== "file" || old.mtime === entry.mtime);
+    return this.#records.versions(path).some((old) => old.revision > base && same(old.entry));
   }
 
   #conflict(
