@@ -34,6 +34,8 @@ export interface ServeOptions {
   readonly onEvent: (event: EngineEvent) => void;
   readonly onLooked: (durationMs: number) => void;
   readonly onCommit: (commit: Commit) => void;
+  /** The store is not what its records say; it serves what it has. */
+  readonly onStoreProblem: (problem: string) => void;
   readonly onDamaged: (path: string) => void;
   readonly sessions: SessionEvents;
 }
@@ -94,6 +96,7 @@ export class Server {
       opened.push(() => records.close());
       const contents = openContents(dir, { end: records.packEnd() });
       opened.push(() => contents.close());
+      if (contents.problem !== null) options.onStoreProblem(contents.problem);
       const disk = openDisk(root);
       disk.clearStage(() => true);
       opened.push(() => disk.close());

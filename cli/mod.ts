@@ -59,7 +59,8 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   } catch (error) {
     const explained = explain(error);
     if (explained === null) throw error;
-    const silent = explained.outcome === "locked";
+    // Under cron two runs may overlap any day; that is no news.
+    const silent = explained.outcome === "locked" && args[0] === "sync-all" && !output.interactive;
     if (!silent) output.error(explained.message, explained.hint);
     if (json) output.document({ result: explained.outcome, error: explained.message, hint: explained.hint });
     return EXIT[explained.outcome];

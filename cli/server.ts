@@ -60,6 +60,7 @@ export async function startServer(
     },
     onLooked: (ms) => watcher?.scanned(ms),
     onCommit: () => {},
+    onStoreProblem: (problem) => output.warn(`fsync: ${problem}`),
     onDamaged: (path) =>
       journal.write(
         { type: "damaged", path },

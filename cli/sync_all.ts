@@ -53,7 +53,8 @@ async function busy(context: Context, root: string, error: FolderBusy): Promise<
   if (error.role !== "watch" && error.role !== "server") throw error;
   if (context.on("approve-deletes")) {
     const live = await askRunning(root, { ask: "approve-deletes" });
-    if (live !== null) return report(context, live.engine, null);
+    if (live === null) throw error;
+    return report(context, live.engine, null);
   }
   if (output.json) output.document({ result: "ok", watched: true });
   else if (output.interactive) output.info(`A running ${error.role} keeps this folder in sync.`);

@@ -8,13 +8,13 @@
  */
 import type { Entry } from "../core/entry.ts";
 import { ancestorsOf, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
-import { GUARD_AT_REST, guardDeletes, type GuardState } from "../core/guard.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { findRenames, type Placed, type Rename } from "../core/renames.ts";
 import type { Changes } from "../protocol/messages.ts";
 import type { Connector, Remote } from "../protocol/remote.ts";
 import { RemoteError } from "../protocol/errors.ts";
 import { DiskError } from "../system/disk.ts";
+import { DeleteGate, DELETES_QUIET_MS, type HeldDeletes } from "./delete_gate.ts";
 import { HeldError, UnreachableError } from "./errors.ts";
 import type { SyncState } from "./events.ts";
 import { EarlyPush } from "./early_push.ts";
@@ -63,21 +63,11 @@ export interface Scope {
   readonly direction: "up" | "down";
 }
 
-export interface HeldDeletes {
-  readonly side: "here" | "server";
-  readonly deletes: number;
-  readonly files: number;
-}
-
 /** Waits between two tries to connect, milliseconds; with jitter, so that clients do not come back all at once. */
 const BACKOFF_MS_FIRST = 250;
 const BACKOFF_MS_MAX = 30_000;
 /** A file that changed while it was read is looked at again after this, milliseconds. */
 const UNSTEADY_MS = 150;
-/** Deletes are sent when no new ones were found for this long, milliseconds. */
-const DELETES_QUIET_MS = 60;
-/** … and after this long in any case. */
-const DELETES_WAIT_MS_MAX = 5000;
 /** Cycles without an end in sight, before a pass gives up and says so. */
 const PASS_CYCLES_MAX = 50;
 /** Bytes of small files that a look keeps for their upload. */
@@ -88,13 +78,11 @@ const STALE_WAIT_MS = 1000;
 export class Engine {
   readonly #options: EngineOptions;
   readonly #replica: Replica;
+  readonly #gate: DeleteGate;
   #transfers: Transfers;
   #dirty: { all: boolean; paths: Map<SyncPath, "shallow" | "deep"> } = { all: true, paths: new Map() };
   #wake: () => void = () => {};
   #remoteNews = false;
-  #guard: GuardState = GUARD_AT_REST;
-  #approved = false;
-  #held: HeldDeletes | null = null;
   #state: SyncState = "unknown";
   #connected = false;
   #user = "";
@@ -104,15 +92,20 @@ export class Engine {
   #completeLook = false;
   #cycling = false;
   #watching = false;
-  #deletes = { count: 0, since: 0, first: 0 };
-  #deletesWait = false;
   #restWaiters: (() => void)[] = [];
+  readonly #waiting = new Set<"unsteady" | "deletes">();
   #scope: Scope | null = null;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#replica = new Replica(options);
     this.#transfers = new Transfers(this.#replica);
+    this.#gate = new DeleteGate({
+      trees: this.#replica.trees,
+      clock: options.clock,
+      emit: options.onEvent,
+      guardRemote: options.guard === "on",
+    });
   }
 
   /** Something may have changed on disk. */
@@ -126,7 +119,7 @@ export class Engine {
 
   /** Lets deletes that the guard holds pass, once. */
   approveDeletes(): void {
-    this.#approved = true;
+    this.#gate.approve();
     this.#planAgain();
   }
 
@@ -147,7 +140,7 @@ export class Engine {
       pendingDown: trees.remote.size,
       transfers: this.#transfers.size,
       conflicts: this.#conflicts,
-      held: this.#held,
+      held: this.#gate.held,
       problems: [...trees.problems.values()],
       lastFullLook: this.#lastFullLook,
       lastSync: this.#replica.state.binding().lastSync,
@@ -272,8 +265,10 @@ export class Engine {
       while (!signal.aborted && ended === null) {
         if (this.#hasWork()) {
           await this.#cycle(remote, signal);
-          if (this.#replica.unsteady.size > 0) this.#later(UNSTEADY_MS, signal, () => this.#retryUnsteady());
-          if (this.#deletesWait) this.#later(DELETES_QUIET_MS, signal, () => this.#planAgain());
+          if (this.#replica.unsteady.size > 0) {
+            this.#later("unsteady", UNSTEADY_MS, signal, () => this.#retryUnsteady());
+          }
+          if (this.#gate.resting) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
           await this.#replica.flush();
           this.#noteState();
@@ -293,9 +288,12 @@ export class Engine {
     this.#wake();
   }
 
-  /** Runs `action` after `ms`; several calls for the same action cost nothing more than a look at nothing. */
-  #later(ms: number, signal: AbortSignal, action: () => void): void {
+  /** Runs `action` after `ms`, unless the same kind of action is waiting already. */
+  #later(kind: "unsteady" | "deletes", ms: number, signal: AbortSignal, action: () => void): void {
+    if (this.#waiting.has(kind)) return;
+    this.#waiting.add(kind);
     void this.#options.clock.sleep(ms, signal).then(() => {
+      this.#waiting.delete(kind);
       if (!signal.aborted) action();
     });
   }
@@ -316,7 +314,7 @@ export class Engine {
   /** Nothing is under way or waits for a moment to pass. */
   #isQuiet(): boolean {
     return !this.#hasWork() && this.#transfers.size === 0 && this.#replica.unsteady.size === 0 &&
-      !this.#deletesWait;
+      !this.#gate.resting;
   }
 
   #hasWork(): boolean {
@@ -379,7 +377,7 @@ export class Engine {
       await push.drain();
       if (signal.aborted) return;
       await this.#pushRenames(remote);
-      await this.#carryOut(this.#guarded(this.#settledDeletes(this.#plan())), remote, push);
+      await this.#carryOut(this.#gate.filter(this.#plan(), this.#watching), remote, push);
       await this.#replica.flush();
       if (push.stale > 0) await this.#waitForNews(signal);
     } catch (error) {
@@ -399,6 +397,8 @@ export class Engine {
     this.#replica.lookAgain.clear();
     this.#dirty = { all: false, paths: new Map() };
     this.#remoteNews = false;
+    request.all ||= this.#gate.wantsFullLook;
+    this.#gate.wantsFullLook = false;
     return request;
   }
 
@@ -415,12 +415,9 @@ export class Engine {
       signal,
       isBusy: (path) => this.#replica.busy.has(path),
       keptBytesMax: push === null ? 0 : KEPT_BYTES_MAX,
-      onFound: (path, found) => {
+      chunks: (path) => this.#replica.chunks(path),
+      onFound: (path) => {
         this.#replica.blocked.delete(path);
-        const known = this.#replica.trees.synced.has(path);
-        if (found.entry.kind !== "dir") {
-          this.#options.onEvent({ type: "detected", change: known ? "modified" : "new", path });
-        }
         early?.found(path);
       },
       onSlice: () => early?.send() ?? Promise.resolve(false),
@@ -485,67 +482,6 @@ export class Engine {
     };
   }
 
-  /**
-   * Lets deletes wait until no more come for a moment, so that the guard sees the whole of a mass delete, and both
-   * halves of a move are seen together. A pass has seen everything already.
-   */
-  #settledDeletes(whole: Plan): Plan {
-    const deletes = whole.push.filter((step) => step.do === "delete");
-    const now = this.#options.clock.monotonic();
-    if (deletes.length !== this.#deletes.count) {
-      this.#deletes = {
-        count: deletes.length,
-        since: now,
-        first: this.#deletes.count === 0 ? now : this.#deletes.first,
-      };
-    }
-    const settled = now - this.#deletes.since >= DELETES_QUIET_MS ||
-      now - this.#deletes.first >= DELETES_WAIT_MS_MAX;
-    this.#deletesWait = this.#watching && deletes.length > 0 && !settled;
-    if (!this.#deletesWait) return whole;
-    // A file that takes a directory's place needs the deletes below it first.
-    const makesRoom = new Set<SyncPath>();
-    for (const step of deletes) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
-    const push = whole.push.filter((step) =>
-      step.do === "upload" && (step.entry.kind === "dir" || !makesRoom.has(step.path))
-    );
-    return { ...whole, push };
-  }
-
-  /** Takes deletes out of the plan that are too many to be believed without a question. */
-  #guarded(whole: Plan): Plan {
-    const { trees, clock } = this.#replica;
-    const here = whole.push.filter((step) =>
-      step.do === "delete" && trees.synced.get(step.path)?.entry.kind === "file"
-    );
-    const there = whole.remove.filter((step) => step.entry.kind === "file");
-    const now = clock.monotonic();
-    const before = this.#held;
-    this.#held = null;
-    if (this.#approved) {
-      this.#approved = false;
-      this.#guard = GUARD_AT_REST;
-      return whole;
-    }
-    const up = guardDeletes(this.#guard, trees.files, here.length, now);
-    if (!up.held) this.#guard = up.state;
-    else this.#hold({ side: "here", deletes: here.length, files: trees.files }, before);
-    const down = this.#options.guard === "on" &&
-      guardDeletes(GUARD_AT_REST, trees.files, there.length, now).held;
-    if (down) this.#hold({ side: "server", deletes: there.length, files: trees.files }, before);
-    return {
-      ...whole,
-      push: up.held ? whole.push.filter((step) => step.do !== "delete") : whole.push,
-      remove: down ? [] : whole.remove,
-    };
-  }
-
-  #hold(held: HeldDeletes, before: HeldDeletes | null): void {
-    this.#held = held;
-    if (before?.side === held.side && before.deletes === held.deletes) return;
-    this.#options.onEvent({ type: "held", ...held });
-  }
-
   async #carryOut(todo: Plan, remote: Remote, push: Push): Promise<void> {
     const { trees } = this.#replica;
     for (const step of todo.adopt) {
@@ -594,9 +530,9 @@ export class Engine {
 
   #noteState(): void {
     const { trees } = this.#replica;
-    if (this.#held !== null) return this.#setState("held");
+    if (this.#gate.held !== null) return this.#setState("held");
     if (trees.problems.size > 0) return this.#setState("problems");
-    const settled = this.#completeLook && !this.#deletesWait && this.#replica.unsteady.size === 0 &&
+    const settled = this.#completeLook && !this.#gate.resting && this.#replica.unsteady.size === 0 &&
       trees.local.size === 0 &&
       trees.remote.size === 0 &&
       this.#transfers.size === 0 && this.#connected;

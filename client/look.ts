@@ -24,8 +24,10 @@ export interface LookContext {
   readonly isBusy: (path: SyncPath) => boolean;
   /** Bytes of small files that may be kept for their upload. */
   readonly keptBytesMax: number;
+  /** The chunk list of a synced large content. */
+  readonly chunks: (path: SyncPath) => ChunkList | null;
   /** Called for each change that was found. */
-  readonly onFound: (path: SyncPath, found: Found) => void;
+  readonly onFound: (path: SyncPath) => void;
   /** Called between slices; resolves when the look may go on, with whether the kept bytes were taken. */
   readonly onSlice: () => Promise<boolean>;
 }
@@ -61,6 +63,7 @@ class Look {
   #sliceStart: number;
   #keptBytes = 0;
   #directories = 0;
+  #byInode: Map<number, SyncPath> | null = null;
   readonly #buffer = new Uint8Array(SINGLE_CHUNK_MAX + 1);
 
   constructor(context: LookContext) {
@@ -176,7 +179,7 @@ class Look {
       const found = await this.#read(path, stat, node);
       if (found === null) return;
       this.#clearProblem(path);
-      if (trees.noteFound(path, found)) this.#context.onFound(path, found);
+      if (trees.noteFound(path, found)) this.#context.onFound(path);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.#notRead(path, error);
@@ -219,7 +222,33 @@ class Look {
       this.#problem(path, `Cannot sync "${path}": it is neither a file nor a directory nor a link`);
       return null;
     }
-    return await this.#readFile(path, mode, node);
+    const moved = node === undefined ? this.#movedHere(stat) : null;
+    return moved ?? await this.#readFile(path, mode, node);
+  }
+
+  /**
+   * A file that was moved with its directory is untouched: its inode, times and size are those of a path that is known.
+   * (Moving the file itself changes its ctime, so that one is read.)
+   */
+  #movedHere(stat: Stat): Found | null {
+    const from = this.#inodes().get(stat.ino);
+    const node = from === undefined ? undefined : this.#context.trees.synced.get(from);
+    if (node === undefined || node.entry.kind !== "file" || !sameStat(node.stat, stat)) return null;
+    const large = node.entry.size > SINGLE_CHUNK_MAX;
+    const chunks = large ? this.#context.chunks(from!) : null;
+    return large && chunks === null
+      ? null
+      : { entry: node.entry, stat, racy: false, bytes: null, chunks, seen: this.#generation };
+  }
+
+  /** Synced files by inode, made when the first unknown file is met. */
+  #inodes(): ReadonlyMap<number, SyncPath> {
+    if (this.#byInode !== null) return this.#byInode;
+    this.#byInode = new Map();
+    for (const [path, node] of this.#context.trees.synced) {
+      if (node.stat !== null && node.entry.kind === "file") this.#byInode.set(node.stat.ino, path);
+    }
+    return this.#byInode;
   }
 
   async #readFile(path: SyncPath, mode: number, node: SyncedNode | undefined): Promise<Found | null> {

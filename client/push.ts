@@ -47,6 +47,7 @@ export class Push {
   async add(step: PushStep): Promise<void> {
     const { trees } = this.#replica;
     if (step.do === "delete") {
+      this.#replica.announceDelete(step.path);
       return await this.#enqueue(
         { step, found: null },
         { op: "delete", path: step.path, base: step.base },
@@ -54,6 +55,7 @@ export class Push {
       );
     }
     const found = trees.local.get(step.path) ?? null;
+    if (found !== null) this.#replica.announce(step.path, found);
     const item = (source: ContentSource | null): UploadItem => ({
       op: "put",
       path: step.path,
@@ -215,6 +217,7 @@ export class Push {
     this.#replica.clearProblem(step.path);
     if (step.do === "delete") return this.#settleDelete(step, result);
     if (result.status === "conflict") return this.#settleConflict(step, found, result);
+    this.#replica.announced.delete(step.path);
     this.#agree(step, found, result.revision, result.status === "skip" ? result.entry : step.entry);
     if (result.status === "ok") {
       this.#replica.emit({
@@ -229,6 +232,7 @@ export class Push {
     const { trees } = this.#replica;
     if (result.status !== "ok" && result.status !== "skip") return;
     trees.agreeGone(step.path, result.revision);
+    this.#replica.announced.delete(step.path);
     if (trees.local.get(step.path) === null) trees.local.delete(step.path);
   }
 

@@ -9,7 +9,7 @@ import type { Disk } from "../system/disk.ts";
 import type { Random } from "../system/random.ts";
 import type { EngineEvent } from "./events.ts";
 import type { State } from "./state.ts";
-import { type Problem, Trees } from "./trees.ts";
+import { type Found, type Problem, Trees } from "./trees.ts";
 
 export interface ReplicaParts {
   readonly disk: Disk;
@@ -34,6 +34,8 @@ export class Replica {
   /** Paths whose step failed; not tried again before something changes or a full look. */
   readonly blocked = new Set<SyncPath>();
   readonly emit: (event: EngineEvent) => void;
+  /** Changes that were told of, so that a second try is not told as a second change. */
+  readonly announced = new Map<SyncPath, Found | null>();
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(parts: ReplicaParts) {
@@ -94,6 +96,20 @@ export class Replica {
     const known = this.trees.problems.get(path);
     this.trees.problems.set(path, { path, reason, at });
     if (known?.reason !== reason) this.emit({ type: "problem", path, reason });
+  }
+
+  /** Tells of a local change, once. */
+  announce(path: SyncPath, found: Found): void {
+    if (found.entry.kind === "dir" || this.announced.get(path) === found) return;
+    this.announced.set(path, found);
+    this.emit({ type: "detected", change: this.trees.synced.has(path) ? "modified" : "new", path });
+  }
+
+  /** Tells of a local delete, once. */
+  announceDelete(path: SyncPath): void {
+    if (this.announced.get(path) === null || this.trees.synced.get(path)?.entry.kind === "dir") return;
+    this.announced.set(path, null);
+    this.emit({ type: "detected", change: "deleted", path });
   }
 
   clearProblem(path: SyncPath): void {

@@ -110,7 +110,9 @@ class OwnerRemote implements Remote {
     if (stat === null || !disk.linkPrivate(where, folder.contents.largeName(id), stat).done) {
       throw new RemoteError("corrupt", "Cannot take in the file: it is being changed");
     }
+    // The content, which somebody else wrote, and its new name.
     await disk.syncFile(where);
+    await disk.sync();
     this.#staged.set(id, source.chunks);
     // A file with a second name was changed in place: perhaps that name is a version's.
     if (before > 1 && source.base !== null) this.#checkDamage(source.base.ref, where);

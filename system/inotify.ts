@@ -148,7 +148,9 @@ export class Inotify {
         this.#failedReads = 0;
         return parseEvents(this.#buffer.subarray(0, filled));
       }
-      if (++this.#failedReads > FAILED_READS_MAX) throw new Error("Cannot read file events: the queue is broken");
+      if (++this.#failedReads > FAILED_READS_MAX) {
+        throw new Error("Cannot read file events: the queue is broken");
+      }
     }
     this.#release();
     return null;

@@ -16,15 +16,11 @@ export const WAIT_MS_MAX = 1_000;
 export const WAITING_MAX = 20_000;
 /** A storm that overflows again and again may not keep the reader scanning back to back. */
 export const ALL_PAUSE_MS = 1_000;
-/** For sources that watch new directories late: measured, nested ones take up to a few hundred milliseconds. */
-export const LATE_LOOKS_MS: readonly number[] = [250, 1_000, 3_000];
 
 export interface AggregatorOptions {
   readonly clock: Clock;
   /** Receives the looks. While a returned promise is pending, nothing more is sent; it accumulates. */
   readonly emit: (dirty: Dirty) => void | Promise<void>;
-  /** When a deep look is repeated, ms after the first. Empty: never. */
-  readonly lateLooksMs?: () => readonly number[];
   readonly waitingMax?: number;
 }
 
@@ -34,21 +30,13 @@ interface Waiting {
   deep: boolean;
 }
 
-interface Late {
-  /** Times of the looks that are still to come. */
-  readonly times: number[];
-}
-
 export class Aggregator {
   readonly #clock: Clock;
   readonly #emit: AggregatorOptions["emit"];
-  readonly #lateLooksMs: () => readonly number[];
   readonly #waitingMax: number;
   readonly #waiting = new Map<SyncPath, Waiting>();
-  readonly #late = new Map<SyncPath, Late>();
   /** When to look at everything; infinite: no need. */
   #allDue = Infinity;
-  #allAgain = Infinity;
   #lastAll = -Infinity;
   /** Not later than the first thing due. */
   #earliest = Infinity;
@@ -61,26 +49,21 @@ export class Aggregator {
   constructor(options: AggregatorOptions) {
     this.#clock = options.clock;
     this.#emit = options.emit;
-    this.#lateLooksMs = options.lateLooksMs ?? (() => LATE_LOOKS_MS);
     this.#waitingMax = options.waitingMax ?? WAITING_MAX;
   }
 
   /** Something happened at `path` (`null`: the root). `busy`: more is likely to follow. */
   note(path: SyncPath | null, how: { deep: boolean; busy: boolean }): void {
     if (path === null) return this.noteAll();
-    if (this.#closed) return;
+    // The coming look at everything begins after this event, so it covers it.
+    if (this.#closed || this.#allDue !== Infinity) return;
     const now = this.#clock.monotonic();
-    if (this.#allDue !== Infinity) {
-      // The coming look at everything begins after this event, so it covers it.
-      if (how.deep) this.#lookLater(path, now);
-      return this.#bound(now);
-    }
     const entry = this.#waiting.get(path) ?? { since: now, due: 0, deep: false };
     entry.due = Math.min(entry.since + WAIT_MS_MAX, now + (how.busy ? QUIET_MS : COALESCE_MS));
     entry.deep ||= how.deep;
     this.#waiting.set(path, entry);
+    if (this.#waiting.size > this.#waitingMax) return this.noteAll();
     this.#schedule(entry.due);
-    this.#bound(now);
   }
 
   /** Everything has to be looked at. */
@@ -91,30 +74,18 @@ export class Aggregator {
     this.#schedule(this.#allDue);
   }
 
-  /** Paths that wait to be reported, those waiting for a repeated look included. */
+  /** Paths that wait to be reported. */
   get waiting(): number {
-    return this.#waiting.size + this.#late.size;
+    return this.#waiting.size;
   }
 
   /** Drops what waits. Resolves when the last emit has ended. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#waiting.clear();
-    this.#late.clear();
     this.#allDue = Infinity;
     this.#alarm.abort();
     await this.#running;
-  }
-
-  #bound(now: number): void {
-    if (this.waiting <= this.#waitingMax) return;
-    this.#late.clear();
-    this.noteAll();
-    const late = this.#lateLooksMs().at(-1);
-    if (late === undefined) return;
-    // The directories among what was dropped may still be unwatched.
-    this.#allAgain = now + late;
-    this.#schedule(this.#allAgain);
   }
 
   #schedule(due: number): void {
@@ -151,7 +122,11 @@ export class Aggregator {
   /** Takes out what is due and finds out when the next is. */
   #take(now: number): Dirty {
     this.#earliest = Infinity;
-    if (this.#allDue <= now) return this.#takeAll(now);
+    if (this.#allDue <= now) {
+      this.#allDue = Infinity;
+      this.#lastAll = now;
+      return EVERYTHING;
+    }
     const paths = new Map<SyncPath, Depth>();
     for (const [path, entry] of this.#waiting) {
       if (entry.due > now) {
@@ -160,42 +135,9 @@ export class Aggregator {
       }
       this.#waiting.delete(path);
       paths.set(path, entry.deep ? "deep" : "shallow");
-      if (entry.deep) this.#lookLater(path, now);
     }
-    this.#takeLate(now, paths);
     this.#earliest = Math.min(this.#earliest, this.#allDue);
-    if (this.#allAgain <= now) {
-      this.#allAgain = Infinity;
-      this.noteAll();
-    }
-    this.#earliest = Math.min(this.#earliest, this.#allAgain);
     return { paths: withoutCovered(paths), all: false };
-  }
-
-  #takeAll(now: number): Dirty {
-    this.#allDue = Infinity;
-    this.#lastAll = now;
-    this.#earliest = this.#allAgain;
-    for (const late of this.#late.values()) this.#earliest = Math.min(this.#earliest, late.times[0]!);
-    return EVERYTHING;
-  }
-
-  #lookLater(path: SyncPath, now: number): void {
-    const times = this.#lateLooksMs().map((ms) => now + ms);
-    if (times.length === 0) return;
-    this.#late.set(path, { times });
-    this.#schedule(times[0]!);
-  }
-
-  #takeLate(now: number, paths: Map<SyncPath, Depth>): void {
-    for (const [path, late] of this.#late) {
-      if (late.times[0]! <= now) {
-        while (late.times.length > 0 && late.times[0]! <= now) late.times.shift();
-        paths.set(path, "deep");
-      }
-      if (late.times.length === 0) this.#late.delete(path);
-      else this.#earliest = Math.min(this.#earliest, late.times[0]!);
-    }
   }
 }
 

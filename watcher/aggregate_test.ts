@@ -18,7 +18,7 @@ function setUp(options: Partial<AggregatorOptions> = {}) {
     const paths = [...dirty.paths].map(([path, depth]) => depth === "deep" ? `${path}/` : path);
     log.push(`${clock.monotonic()}: ${dirty.all ? "*" : paths.join(" ")}`);
   };
-  const aggregator = new Aggregator({ clock, emit, lateLooksMs: () => [], ...options });
+  const aggregator = new Aggregator({ clock, emit, ...options });
   return { clock, log, aggregator };
 }
 
@@ -81,30 +81,14 @@ Deno.test("what lies below a deep look is not listed beside it", async () => {
   assertEquals(log, ["2: d/ dd x"]);
 });
 
-Deno.test("a new directory is looked at again, and a second event of it does not add to that", async () => {
-  const { clock, log, aggregator } = setUp({ lateLooksMs: () => [250, 1_000, 3_000] });
-  aggregator.note(p("d"), DEEP);
-  aggregator.note(p("d"), DEEP);
-  await clock.advance(10_000);
-  assertEquals(log, ["2: d/", "252: d/", "1002: d/", "3002: d/"]);
-  assertEquals(clock.pending, 0);
-});
-
-Deno.test("late looks at nested directories go out as one", async () => {
-  const { clock, log, aggregator } = setUp({ lateLooksMs: () => [250] });
-  for (const path of ["a", "a/b", "a/b/c"]) aggregator.note(p(path), DEEP);
-  await clock.advance(10_000);
-  assertEquals(log, ["2: a/", "252: a/"]);
-});
-
-Deno.test("too many waiting paths become one look at everything, and a later one if directories were among them", async () => {
-  const { clock, log, aggregator } = setUp({ waitingMax: 10, lateLooksMs: () => [3_000] });
+Deno.test("too many waiting paths become one look at everything", async () => {
+  const { clock, log, aggregator } = setUp({ waitingMax: 10 });
   for (let i = 0; i < 990; i++) {
     aggregator.note(p(`d${i}`), DEEP);
     assertEquals(aggregator.waiting <= 11, true);
   }
   await clock.advance(10_000);
-  assertEquals(log, ["2: *", "3002: *"]);
+  assertEquals(log, ["2: *"]);
   assertEquals(clock.pending, 0);
 });
 
@@ -117,14 +101,6 @@ Deno.test("a look at everything takes the waiting paths with it", async () => {
   aggregator.note(p("c"), QUIET);
   await clock.advance(10_000);
   assertEquals(log, ["2: *", "4: c"]);
-});
-
-Deno.test("a directory that appears just before a look at everything still gets its late looks", async () => {
-  const { clock, log, aggregator } = setUp({ lateLooksMs: () => [250] });
-  aggregator.noteAll();
-  aggregator.note(p("d"), DEEP);
-  await clock.advance(10_000);
-  assertEquals(log, ["2: *", "250: d/"]);
 });
 
 Deno.test("looks at everything keep a distance in a storm of overflows", async () => {
@@ -149,7 +125,6 @@ Deno.test("while the receiver is busy events accumulate, bounded, and go out tog
   let release = Promise.withResolvers<void>();
   const aggregator = new Aggregator({
     clock,
-    lateLooksMs: () => [],
     waitingMax: 100,
     emit: (dirty) => {
       log.push(dirty);
@@ -179,7 +154,6 @@ Deno.test("an event that arrives the moment the last one went out is not forgott
   const log: SyncPath[] = [];
   const aggregator = new Aggregator({
     clock,
-    lateLooksMs: () => [],
     emit: (dirty) => {
       log.push(...dirty.paths.keys());
       if (log.length >= 20) return;
@@ -195,7 +169,7 @@ Deno.test("an event that arrives the moment the last one went out is not forgott
 });
 
 Deno.test("after close nothing is sent and no timer is left", async () => {
-  const { clock, log, aggregator } = setUp({ lateLooksMs: () => [250] });
+  const { clock, log, aggregator } = setUp();
   aggregator.note(p("d"), DEEP);
   await clock.advance(10);
   await aggregator.close();

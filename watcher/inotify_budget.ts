@@ -59,41 +59,13 @@ function adviceFor(name: string, value: number): string {
   return `sudo sysctl fs.inotify.${name}=${value} # and put it in /etc/sysctl.d/`;
 }
 
-/** The shortage behind an error of `Deno.watchFs`, or `null` if it is something else. */
-export function shortageOf(error: unknown): Shortage | null {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/os error 28\b|ENOSPC|max_user_watches|no space left|file watch limit/i.test(text)) return watchesShortage();
-  if (/os error 24\b|EMFILE|too many open files/i.test(text)) return instancesShortage();
-  return null;
-}
-
-/** The descriptors of this process that are inotify queues. */
-export function inotifyDescriptors(): number[] {
-  const found: number[] = [];
-  for (const entry of Deno.readDirSync("/proc/self/fd")) {
-    if (linkText(`/proc/self/fd/${entry.name}`) === "anon_inode:inotify") found.push(Number(entry.name));
-  }
-  return found;
-}
-
-function linkText(path: string): string | null {
-  try {
-    return Deno.readLinkSync(path);
-  } catch {
-    // It was the descriptor of the listing itself, or one that closed meanwhile.
-    return null;
-  }
-}
-
 /**
- * Inode numbers of the directories that the queues `descriptors` watch.
+ * Inode numbers of the directories that the queue `fd` watches.
  * @param exceptWd a watch that does not count
  */
-export function readWatched(descriptors: readonly number[], exceptWd = -1): Set<number> {
+export function readWatched(fd: number, exceptWd: number): Set<number> {
   const inodes = new Set<number>();
-  for (const fd of descriptors) {
-    for (const [wd, ino] of parseFdInfo(readFdInfo(fd))) if (wd !== exceptWd) inodes.add(ino);
-  }
+  for (const [wd, ino] of parseFdInfo(readFdInfo(fd))) if (wd !== exceptWd) inodes.add(ino);
   return inodes;
 }
 

@@ -30,16 +30,19 @@ const ENOSPC = 28;
 /** Work between two turns of the event loop, milliseconds. */
 const SLICE_MS = 8;
 
+const NO_LIBC: Shortage = { reason: "Cannot watch files: this program may not call libc", advice: null };
+
 /**
- * Opens the source for the folder at the absolute `root`, or returns `null` where libc cannot be called.
- * @throws {ShortageError} if this user has no event queue left
+ * Opens the source for the folder at `root`.
+ * @throws {ShortageError} if libc may not be called, or this user has no event queue left
  */
-export function openInotifySource(root: string, clock: Clock): WatchSource | null {
+export function openInotifySource(root: string, clock: Clock): WatchSource {
   try {
     // The kernel is told not to follow links; one in front of the folder is its owner's choice.
     const real = Deno.realPathSync(root);
     const queue = openInotify();
-    return queue === null ? null : new InotifySource(real, clock, queue);
+    if (queue === null) throw new ShortageError(NO_LIBC);
+    return new InotifySource(real, clock, queue);
   } catch (error) {
     if (!(error instanceof InotifyError)) throw error;
     throw new ShortageError(
@@ -49,7 +52,6 @@ export function openInotifySource(root: string, clock: Clock): WatchSource | nul
 }
 
 class InotifySource implements WatchSource {
-  readonly coversNewDirectories = true;
   readonly #root: string;
   readonly #clock: Clock;
   readonly #queue: Inotify;
@@ -75,12 +77,7 @@ class InotifySource implements WatchSource {
   }
 
   watchedInodes(): ReadonlySet<number> {
-    return this.#closed ? new Set() : readWatched([this.#queue.fd], this.#queue.wakeWd);
-  }
-
-  /** The kernel writes into the queue without help; a queue that is read is alive. */
-  alive(): Promise<boolean> {
-    return Promise.resolve(!this.#closed);
+    return this.#closed ? new Set() : readWatched(this.#queue.fd, this.#queue.wakeWd);
   }
 
   async close(): Promise<void> {
@@ -212,8 +209,9 @@ class InotifySource implements WatchSource {
     }
     this.#tree.unbind(dir);
     if (wd === -ENOSPC || wd === -ENOMEM) this.#shortage = watchesShortage();
-    else if (wd === -ENAMETOOLONG) this.#shortage = { reason: "A path is too long to be watched", advice: null };
-    // What may not be read cannot be watched, and not be synced either; its place stays, for when it may.
+    else if (wd === -ENAMETOOLONG) {
+      this.#shortage = { reason: "A path is too long to be watched", advice: null };
+    } // What may not be read cannot be watched, and not be synced either; its place stays, for when it may.
     else if (wd !== -EACCES && dir.parent !== null) this.#drop(dir);
     return false;
   }

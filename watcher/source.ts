@@ -26,20 +26,17 @@ export interface Shortage {
   readonly advice: string | null;
 }
 
+/**
+ * A source reports a new directory, and says that events were lost, only after everything below is watched: who looks
+ * then sees all that no event told.
+ */
 export interface WatchSource extends AsyncIterable<SourceEvent> {
-  /**
-   * A new directory is reported after it, and all below it, is watched. Otherwise what happened inside in its first
-   * moments may go unnoticed, and it must be looked at again.
-   */
-  readonly coversNewDirectories: boolean;
   /** Resolves when everything is watched that can be. Only proceeds while the events are iterated. */
   readonly ready: Promise<void>;
   /** Set if directories could not be watched for want of something. */
   readonly shortage: Shortage | null;
   /** Inode numbers of the directories that the kernel says it watches for this source. */
   watchedInodes(): ReadonlySet<number>;
-  /** Whether an event still finds its way here. */
-  alive(): Promise<boolean>;
   /** Ends the iteration and releases the watches. */
   close(): Promise<void>;
 }

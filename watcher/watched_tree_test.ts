@@ -17,7 +17,11 @@ Deno.test("a rename moves everything below, and the watches stay", () => {
   tree.detach(a);
   assertEquals(tree.pathOf(b), undefined);
   tree.attach(a, tree.root, "z");
-  assertEquals([tree.pathOf(tree.root), tree.pathOf(a), tree.pathOf(b)], [null, "z" as SyncPath, "z/b" as SyncPath]);
+  assertEquals([tree.pathOf(tree.root), tree.pathOf(a), tree.pathOf(b)], [
+    null,
+    "z" as SyncPath,
+    "z/b" as SyncPath,
+  ]);
   assertEquals(tree.find(3), b);
 });
 

@@ -1,9 +1,9 @@
 import type { Clock } from "../system/clock.ts";
-import { Aggregator, LATE_LOOKS_MS } from "./aggregate.ts";
+import { Aggregator } from "./aggregate.ts";
 import { type Coverage, measureCoverage } from "./coverage.ts";
 import type { Dirty } from "./dirty.ts";
 import { watchesMax, watchesShortage } from "./inotify_budget.ts";
-import { openSource } from "./open_source.ts";
+import { openInotifySource } from "./inotify_source.ts";
 import { Periodic } from "./poll.ts";
 import { type RootIdentity, rootIdentity, sameRoot } from "./root.ts";
 import { type Shortage, ShortageError, type SourceEvent, type WatchSource } from "./source.ts";
@@ -102,11 +102,7 @@ class FolderWatcher implements Watcher {
     this.#options = options;
     this.#clock = options.clock;
     this.#firstRoot = this.#rootNow = rootIdentity(root);
-    this.#aggregator = new Aggregator({
-      clock: options.clock,
-      emit: options.onDirty,
-      lateLooksMs: () => this.#source?.coversNewDirectories === false ? LATE_LOOKS_MS : [],
-    });
+    this.#aggregator = new Aggregator({ clock: options.clock, emit: options.onDirty });
     this.#periodic = new Periodic({
       clock: options.clock,
       intervalMs: () => this.#intervalMs(),
@@ -142,7 +138,7 @@ class FolderWatcher implements Watcher {
     this.#scanMs = ms;
     const source = this.#source;
     if (source === null || this.#uncovered !== null || this.#stop.signal.aborted) return;
-    if (directories !== undefined && source.watchedInodes().size >= directories && source.coversNewDirectories) return;
+    if (directories !== undefined && source.watchedInodes().size >= directories) return;
     this.#checking ??= this.#check(source).finally(() => this.#checking = null);
   }
 
@@ -202,7 +198,7 @@ class FolderWatcher implements Watcher {
     this.#uncovered = this.#seenShortage = null;
     if (this.#options.network || this.#rootNow === null) return this.#opened();
     try {
-      this.#source = (this.#options.openSource ?? openSource)(this.#root, this.#clock);
+      this.#source = (this.#options.openSource ?? openInotifySource)(this.#root, this.#clock);
       this.#reading = this.#read(this.#source);
       this.#periodic.nudge();
     } catch (error) {
@@ -258,9 +254,7 @@ class FolderWatcher implements Watcher {
       return;
     }
     this.#lastOverflow = this.#clock.now();
-    if (source.coversNewDirectories) this.#aggregator.noteAll();
-    // Directories made during the loss would stay unwatched.
-    else void this.#reopen();
+    this.#aggregator.noteAll();
   }
 
   #fail(source: WatchSource, trouble: Shortage): void {
@@ -297,10 +291,8 @@ class FolderWatcher implements Watcher {
   }
 
   async #check(source: WatchSource): Promise<void> {
-    if (source.coversNewDirectories || await source.alive()) {
-      const coverage = await measureCoverage(this.#root, source, this.#clock, this.#stop.signal);
-      if (coverage.watched >= coverage.directories || source !== this.#source) return;
-    }
+    const coverage = await measureCoverage(this.#root, source, this.#clock, this.#stop.signal);
+    if (coverage.watched >= coverage.directories) return;
     if (source !== this.#source || this.#stop.signal.aborted) return;
     await this.#reopen();
     await this.#source?.ready;
@@ -316,7 +308,10 @@ class FolderWatcher implements Watcher {
     }
     const shortage = this.#source.shortage;
     if (shortage === null) {
-      this.#setUncovered({ reason: `Only ${watched} of ${directories} directories are watched`, advice: null });
+      this.#setUncovered({
+        reason: `Only ${watched} of ${directories} directories are watched`,
+        advice: null,
+      });
     } else {
       this.#setUncovered(shortage.advice === null ? shortage : watchesShortage(directories));
     }

@@ -91,21 +91,6 @@ Deno.test("an overflow is a look at everything and is remembered", () =>
     assertEquals(sources.length, 1);
   }));
 
-Deno.test("a source that watches new directories late is opened anew after an overflow", () => {
-  const late = (source: FakeSource) => void (source.coversNewDirectories = false);
-  return withWatcher({ prepare: late }, async ({ clock, sources, news }) => {
-    await clock.advance(5_000);
-    news();
-    sources[0]!.push({ type: "rescan" });
-    await clock.advance(10);
-    assertEquals([sources.length, sources[0]!.closed, sources[1]!.closed], [2, true, false]);
-    assertEquals(news(), ["*"]);
-    sources[1]!.touch("d", { deep: true });
-    await clock.advance(5_000);
-    assertEquals(news(), ["d/", "d/", "d/", "d/"]);
-  });
-});
-
 Deno.test("a network folder is polled, and no source is opened", () =>
   withWatcher({ network: true }, async ({ clock, sources, watcher, looksDuring }) => {
     await clock.advance(10);
@@ -173,7 +158,11 @@ Deno.test("a limit that is hit on the way turns on polling while events go on", 
     await clock.advance(10);
     assertEquals(news(), ["a"]);
     assertEquals(await looksDuring(60_000), 12);
-    assertEquals((await watcher.health()).mode, "events", "every directory was proved to be watched after all");
+    assertEquals(
+      (await watcher.health()).mode,
+      "events",
+      "every directory was proved to be watched after all",
+    );
   }));
 
 Deno.test("a scan that met more directories than are watched has the source opened anew", () =>
@@ -187,19 +176,6 @@ Deno.test("a scan that met more directories than are watched has the source open
     await clock.advance(1_000);
     assertEquals(sources.length, 2);
   }));
-
-Deno.test("a source that has fallen silent is opened anew", () => {
-  const prepare = (source: FakeSource) => {
-    source.coversNewDirectories = false;
-    source.isAlive = false;
-  };
-  return withWatcher({ prepare }, async ({ clock, sources, watcher }) => {
-    await clock.advance(10);
-    watcher.scanned(10, 1);
-    await clock.advance(1_000);
-    assertEquals([sources.length, sources[0]!.closed], [2, true]);
-  });
-});
 
 Deno.test("a source that breaks is replaced at the next poll", () =>
   withWatcher({}, async ({ clock, sources, watcher, news }) => {

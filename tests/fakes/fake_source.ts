@@ -3,10 +3,8 @@ import type { Shortage, SourceEvent, WatchSource } from "../../watcher/source.ts
 
 /** A source whose events the test makes up. */
 export class FakeSource implements WatchSource {
-  coversNewDirectories = true;
   shortage: Shortage | null = null;
   inodes = new Set<number>();
-  isAlive = true;
   closed = false;
   readonly #ready = Promise.withResolvers<void>();
   readonly #waiting: SourceEvent[] = [];
@@ -38,10 +36,6 @@ export class FakeSource implements WatchSource {
 
   watchedInodes(): ReadonlySet<number> {
     return this.inodes;
-  }
-
-  alive(): Promise<boolean> {
-    return Promise.resolve(this.isAlive);
   }
 
   close(): Promise<void> {

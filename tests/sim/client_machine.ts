@@ -15,6 +15,9 @@ import type { Ports } from "./ports.ts";
 import { SERVER } from "./server_machine.ts";
 import { WatchEvents } from "./watch_events.ts";
 
+/** How long the hardware takes, ms. */
+const SYNC_MS_MAX = 4;
+
 export interface ClientParts {
   readonly name: string;
   readonly clock: SkewedClock;
@@ -78,7 +81,7 @@ export class ClientMachine {
   #boot(): { engine: Engine; life: Life } {
     const { network, clock, random, ports, onEvent } = this.#parts;
     const life = new Life(() => network.cutAll(this.name));
-    const disk = ports.disk(mortalDisk(this.disk, life));
+    const disk = ports.disk(mortalDisk(this.disk, life, () => this.#synced()));
     disk.clearStage(() => true);
     const engine = new Engine({
       disk,
@@ -165,6 +168,12 @@ export class ClientMachine {
     this.watch.unfollow();
   }
 
+  /** State and tree lie on one file system: what makes one durable makes the other. */
+  async #synced(): Promise<void> {
+    this.state.checkpoint();
+    await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX));
+  }
+
   killAfter(calls: number): void {
     this.#life?.killAfter(calls);
   }
@@ -174,10 +183,14 @@ export class ClientMachine {
     if (this.#life !== null && !this.#life.alive && this.engine !== null) this.kill();
   }
 
-  powerCut(random: SeededRandom): void {
+  /** @returns whether the state lost something */
+  powerCut(random: SeededRandom): boolean {
     this.kill();
     this.disk.powerCut(() => random.fraction());
-    this.state.powerCut(random.int(this.state.undurable + 1));
+    const written = this.state.undurable;
+    const kept = random.int(written + 1);
+    this.state.powerCut(kept);
+    return kept < written;
   }
 
   /** The state database is lost. */

@@ -24,6 +24,8 @@ export class Ledger {
   #touched = new Map<string, Touch>();
   /** A state was lost or a folder joined in this phase: old and new cannot always be told apart. */
   uncertain = false;
+  /** A power cut took the latest writes of a state, so that what others delete in that moment may come back. */
+  mayReappear = false;
   #sequence = 0;
 
   next(): number {
@@ -34,6 +36,7 @@ export class Ledger {
   beginPhase(): void {
     this.#touched = new Map();
     this.uncertain = false;
+    this.mayReappear = false;
   }
 
   /** A user changed his folder. */

@@ -58,12 +58,24 @@ export function mortal<T extends object>(target: T, life: Life): T {
   });
 }
 
-/** A disk for one life, with the staged files that it opens. */
-export function mortalDisk(disk: Disk, life: Life): Disk {
+/**
+ * A disk for one life, with the staged files that it opens.
+ *
+ * @param onSync called when all that was written so far is durable; the caller of `sync` hears of it when the returned
+ * promise resolves
+ */
+export function mortalDisk(disk: Disk, life: Life, onSync: () => Promise<void>): Disk {
   const facade = mortal(disk, life);
   return new Proxy(facade, {
     get(object, key) {
       if (key === "close") return () => {};
+      if (key === "sync") {
+        return async () => {
+          await object.sync();
+          await onSync();
+          life.check();
+        };
+      }
       if (key !== "stageLarge") return Reflect.get(object, key, object);
       return (name: string): StageFile => {
         const file = mortal(object.stageLarge(name), life);

@@ -20,6 +20,9 @@ import { WatchEvents } from "./watch_events.ts";
 
 export const SERVER = "server";
 
+/** How long the hardware takes, ms. */
+const SYNC_MS_MAX = 4;
+
 export interface ServerParts {
   readonly clock: SkewedClock;
   readonly random: SeededRandom;
@@ -52,7 +55,9 @@ export class ServerMachine {
     this.disk = new MemDisk({ clock: () => parts.clock.now(), granularityUs: parts.granularityUs });
     this.state = new MemState(parts.random.fork());
     this.records = new MemRecords(parts.random.fork(), parts.clock);
-    this.contents = new MemContents(privateFiles(this.disk));
+    this.contents = new MemContents(privateFiles(this.disk), {
+      syncData: () => parts.clock.sleep(parts.random.int(SYNC_MS_MAX)),
+    });
     this.watch = new WatchEvents(parts.clock, parts.random.fork());
     this.disk.onEvent = (path) => this.watch.note(path);
   }
@@ -73,7 +78,7 @@ export class ServerMachine {
       network.cutAll(SERVER);
     });
     this.#life = life;
-    const disk = ports.serverDisk(mortalDisk(this.disk, life));
+    const disk = ports.serverDisk(mortalDisk(this.disk, life, () => this.#synced()));
     disk.clearStage(() => true);
     const records = mortal(this.records, life);
     const contents = mortal(this.contents, life);
@@ -126,6 +131,12 @@ export class ServerMachine {
     this.contents.close();
   }
 
+  /** State and tree lie on one file system: what makes one durable makes the other. */
+  async #synced(): Promise<void> {
+    this.state.checkpoint();
+    await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX));
+  }
+
   killAfter(calls: number): void {
     this.#life?.killAfter(calls);
   }
@@ -135,12 +146,16 @@ export class ServerMachine {
     if (this.#life !== null && !this.#life.alive && this.engine !== null) this.kill();
   }
 
-  powerCut(random: SeededRandom): void {
+  /** @returns whether the state lost something */
+  powerCut(random: SeededRandom): boolean {
     this.kill();
     this.disk.powerCut(() => random.fraction());
-    this.state.powerCut(random.int(this.state.undurable + 1));
+    const written = this.state.undurable;
+    const kept = random.int(written + 1);
+    this.state.powerCut(kept);
     this.contents.powerCut();
     this.records.powerCut();
+    return kept < written;
   }
 }
 

@@ -274,7 +274,8 @@ export class World {
   }
 
   powerCut(actor: number): void {
-    this.machine(actor).powerCut(this.random);
+    const forgot = this.machine(actor).powerCut(this.random);
+    if (forgot) this.ledger.mayReappear = true;
   }
 
   restart(actor: number): void {
@@ -333,6 +334,11 @@ export class World {
     for (const client of this.clients) {
       client.reap();
       client.killAfter(Infinity);
+      client.disk.capacity = Infinity;
+    }
+    this.server.disk.capacity = Infinity;
+    for (const [actor, client] of this.clients.entries()) {
+      if (client.passing) await this.pass(actor);
       if (this.#options.mode === "watch") client.startWatch();
     }
     await this.pause(20);
