@@ -306,9 +306,10 @@ class Look {
     }
   }
 
+  /** A later change shows in the ctime, which nobody can set, unless it comes within the same tick. */
   #isRacy(stat: Stat): boolean {
     const { clock, disk } = this.#context;
-    return clock.now() * 1000 - Math.max(stat.mtimeUs, stat.ctimeUs) < disk.racyWindowUs;
+    return Math.abs(clock.now() * 1000 - stat.ctimeUs) < disk.racyWindowUs;
   }
 
   /** What is known, lies below a walked directory and was not met, is gone. */
