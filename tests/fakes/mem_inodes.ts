@@ -155,7 +155,9 @@ export class MemInodes {
 
   /** The inode was changed: a new ctime, which never repeats unless times are coarse. */
   touched(inode: Inode): void {
-    this.#tick = Math.max(this.#tick + 1, Math.floor(this.#clock() * 1000));
+    const now = Math.floor(this.#clock() * 1000);
+    // Coarse times follow the clock back, as in the kernel; fine ones must never repeat.
+    this.#tick = this.#granularityUs > 1 ? now : Math.max(this.#tick + 1, now);
     inode.ctimeUs = this.#coarse(this.#tick);
     this.#dirty.add(inode);
   }
