@@ -33,17 +33,20 @@ export interface DeleteGateParts {
 
 export class DeleteGate {
   readonly #parts: DeleteGateParts;
-  #guard: GuardState = GUARD_AT_REST;
+  readonly #here = new DeleteRun();
+  readonly #there = new DeleteRun();
   #approved = false;
-  #run = { count: 0, since: 0, first: 0, confirmed: false };
   held: HeldDeletes | null = null;
-  /** Deletes rest; plan again after {@link DELETES_QUIET_MS}. */
-  resting = false;
   /** The next look must cover everything. */
   wantsFullLook = false;
 
   constructor(parts: DeleteGateParts) {
     this.#parts = parts;
+  }
+
+  /** Deletes rest; plan again after {@link DELETES_QUIET_MS}. */
+  get resting(): boolean {
+    return this.#here.resting || this.#there.resting;
   }
 
   /** Lets everything pass, once. */
@@ -53,68 +56,62 @@ export class DeleteGate {
 
   /** The plan without the deletes that may not pass (yet). `settle`: whether more deletes may still be coming. */
   filter(whole: Plan, settle: boolean): Plan {
-    const approved = this.#approved;
-    this.#approved = false;
-    if (approved) {
-      this.held = null;
-      this.resting = false;
-      this.#guard = GUARD_AT_REST;
-      return whole;
-    }
-    return this.#guarded(settle ? this.#settled(whole) : whole);
-  }
-
-  #settled(whole: Plan): Plan {
-    const deletes = whole.push.filter((step) => step.do === "delete");
-    this.#noteRun(deletes.length, this.#parts.clock.monotonic());
-    if (!this.resting) return whole;
-    // A file that takes a directory's place needs the deletes below it first.
-    const makesRoom = new Set<SyncPath>();
-    for (const step of deletes) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
-    const push = whole.push.filter((step) =>
-      step.do === "upload" && (step.entry.kind === "dir" || !makesRoom.has(step.path))
-    );
-    return { ...whole, push };
-  }
-
-  #noteRun(count: number, now: number): void {
-    const before = this.#run;
-    if (count !== before.count) {
-      this.#run = { count, since: now, first: before.count === 0 ? now : before.first, confirmed: false };
-    }
-    const run = this.#run;
-    const quiet = now - run.since >= DELETES_QUIET_MS || now - run.first >= DELETES_WAIT_MS_MAX;
-    const passes = quiet && (run.confirmed || count <= UNCONFIRMED_MAX);
-    this.resting = count > 0 && !passes;
-    if (this.resting && quiet) {
-      run.confirmed = true;
-      this.wantsFullLook = true;
-    }
-  }
-
-  #guarded(whole: Plan): Plan {
-    const { trees, clock, guardRemote } = this.#parts;
-    const brought = contentsOf(whole.push);
-    const here = whole.push.filter((step) => {
-      const entry = step.do === "delete" ? trees.synced.get(step.path)?.entry : undefined;
-      return entry?.kind === "file" && !brought.has(entry.content);
-    }).length;
-    // What is wanted at another path is moved, not lost.
-    const wanted = contentsOf(whole.download);
-    const there =
-      whole.remove.filter(({ entry }) => entry.kind === "file" && !wanted.has(entry.content)).length;
     const before = this.held;
     this.held = null;
-    const up = guardDeletes(this.#guard, trees.files, here, clock.monotonic());
-    if (up.held) this.#hold({ side: "here", deletes: here, files: trees.files }, before);
-    else this.#guard = up.state;
-    const down = guardRemote && guardDeletes(GUARD_AT_REST, trees.files, there, clock.monotonic()).held;
-    if (down) this.#hold({ side: "server", deletes: there, files: trees.files }, before);
-    return {
-      ...whole,
-      push: up.held ? whole.push.filter((step) => step.do !== "delete") : whole.push,
-      remove: down ? [] : whole.remove,
-    };
+    if (this.#approved) {
+      this.#approved = false;
+      this.#here.forget();
+      this.#there.forget();
+      return whole;
+    }
+    return this.#filterRemote(this.#filterLocal(whole, settle, before), settle, before);
+  }
+
+  #filterLocal(whole: Plan, settle: boolean, before: HeldDeletes | null): Plan {
+    const { trees, clock } = this.#parts;
+    const deletes = whole.push.filter((step) => step.do === "delete");
+    const verdict = this.#here.judge({
+      count: deletes.length,
+      lost: this.#lostByPush(whole),
+      files: trees.files,
+      now: clock.monotonic(),
+      settle,
+      restFrom: 1,
+      needsLook: true,
+    });
+    if (verdict === "confirm") this.wantsFullLook = true;
+    if (verdict === "held") {
+      this.#hold({ side: "here", deletes: this.#lostByPush(whole), files: trees.files }, before);
+    }
+    return verdict === "pass" ? whole : { ...whole, push: withoutDeletes(whole, deletes) };
+  }
+
+  #filterRemote(whole: Plan, settle: boolean, before: HeldDeletes | null): Plan {
+    const { trees, clock, guardRemote } = this.#parts;
+    if (!guardRemote) return whole;
+    // What is wanted at another path is moved, not lost.
+    const wanted = contentsOf(whole.download);
+    const lost =
+      whole.remove.filter(({ entry }) => entry.kind === "file" && !wanted.has(entry.content)).length;
+    const verdict = this.#there.judge({
+      count: whole.remove.length,
+      lost,
+      files: trees.files,
+      now: clock.monotonic(),
+      settle,
+      restFrom: UNCONFIRMED_MAX + 1,
+      needsLook: false,
+    });
+    if (verdict === "held") this.#hold({ side: "server", deletes: lost, files: trees.files }, before);
+    return verdict === "pass" ? whole : { ...whole, remove: [] };
+  }
+
+  #lostByPush(whole: Plan): number {
+    const brought = contentsOf(whole.push);
+    return whole.push.filter((step) => {
+      const entry = step.do === "delete" ? this.#parts.trees.synced.get(step.path)?.entry : undefined;
+      return entry?.kind === "file" && !brought.has(entry.content);
+    }).length;
   }
 
   #hold(held: HeldDeletes, before: HeldDeletes | null): void {
@@ -122,6 +119,71 @@ export class DeleteGate {
     if (before?.side === held.side && before.deletes === held.deletes) return;
     this.#parts.emit({ type: "held", ...held });
   }
+}
+
+/** One side's deletes, as they grow and come to rest. */
+class DeleteRun {
+  #guard: GuardState = GUARD_AT_REST;
+  #count = 0;
+  #since = 0;
+  #first = 0;
+  #confirmed = false;
+  resting = false;
+
+  forget(): void {
+    this.#guard = GUARD_AT_REST;
+    this.#count = 0;
+    this.resting = false;
+  }
+
+  /**
+   * `rest`: wait for more; `confirm`: wait, and look at everything; `held`: too much; `pass`.
+   *
+   * @param restFrom fewer deletes than this need not rest
+   * @param needsLook many deletes are believed only after a look at everything
+   */
+  judge(
+    { count, lost, files, now, settle, restFrom, needsLook }: {
+      count: number;
+      lost: number;
+      files: number;
+      now: number;
+      settle: boolean;
+      restFrom: number;
+      needsLook: boolean;
+    },
+  ): "pass" | "rest" | "confirm" | "held" {
+    const rest = settle ? this.#rest(count, now, restFrom, needsLook) : "pass";
+    this.resting = rest !== "pass";
+    if (rest !== "pass") return rest;
+    const { held, state } = guardDeletes(this.#guard, files, lost, now);
+    this.#guard = state;
+    return held ? "held" : "pass";
+  }
+
+  #rest(count: number, now: number, restFrom: number, needsLook: boolean): "pass" | "rest" | "confirm" {
+    if (count !== this.#count) {
+      if (this.#count === 0) this.#first = now;
+      this.#count = count;
+      this.#since = now;
+      this.#confirmed = false;
+    }
+    if (count < restFrom) return "pass";
+    const quiet = now - this.#since >= DELETES_QUIET_MS || now - this.#first >= DELETES_WAIT_MS_MAX;
+    if (!quiet) return "rest";
+    if (!needsLook || this.#confirmed || count <= UNCONFIRMED_MAX) return "pass";
+    this.#confirmed = true;
+    return "confirm";
+  }
+}
+
+/** The pushes without deletes, and without files that need the deletes below them first. */
+function withoutDeletes(whole: Plan, deletes: readonly Step[]): Plan["push"] {
+  const makesRoom = new Set<SyncPath>();
+  for (const step of deletes) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
+  return whole.push.filter((step) =>
+    step.do === "upload" && (step.entry.kind === "dir" || !makesRoom.has(step.path))
+  );
 }
 
 /** Contents that the steps bring to some path. */
