@@ -78,7 +78,7 @@ export class Acceptance {
     if (!this.#heads.hasParent(path)) return { status: "stale" };
     const head = this.#heads.get(path);
     const verdict = judgePut(head, this.#heads.hasChildren(path), entry, this.#incoming(actor, base));
-    const concurrent = verdict.verdict === "conflict" || verdict.verdict === "clash";
+    const concurrent = head !== null && head.revision !== base && head.replica !== actor.replica;
     if (verdict.verdict === "skip" || (concurrent && this.#isOutdated(path, entry, base))) {
       return { status: "skip", revision: head!.revision, entry: head!.entry };
     }
