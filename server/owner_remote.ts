@@ -106,6 +106,7 @@ class OwnerRemote implements Remote {
     const { disk, folder } = this.#parts;
     const stat = disk.stat(where);
     const id = source.chunks.contentId();
+    if (this.#holds(id, source.chunks)) return;
     const before = stat?.nlink ?? 1;
     if (stat === null || !disk.linkPrivate(where, folder.contents.largeName(id), stat).done) {
       throw new RemoteError("corrupt", "Cannot take in the file: it is being changed");
@@ -116,6 +117,18 @@ class OwnerRemote implements Remote {
     this.#staged.set(id, source.chunks);
     // A file with a second name was changed in place: perhaps that name is a version's.
     if (before > 1 && source.base !== null) this.#checkDamage(source.base.ref, where);
+  }
+
+  /** Whether the store has the content from elsewhere, or from an attempt that was interrupted. */
+  #holds(id: ContentId, chunks: ChunkList): boolean {
+    const { contents } = this.#parts.folder;
+    if (!contents.hasLarge(id)) return false;
+    if (isIntact(this.#parts.folder, id, chunks)) {
+      this.#staged.set(id, chunks);
+      return true;
+    }
+    contents.dropLarge(id);
+    return false;
   }
 
   #checkDamage(ref: VersionRef, where: SyncPath): void {
