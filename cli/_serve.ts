@@ -32,7 +32,7 @@ export interface ServeOptions {
   readonly port: number;
   readonly tls: boolean;
   readonly onEvent: (event: EngineEvent) => void;
-  readonly onLooked: (durationMs: number) => void;
+  readonly onLooked: (durationMs: number, directories: number) => void;
   readonly onCommit: (commit: Commit) => void;
   /** The store is not what its records say; it serves what it has. */
   readonly onStoreProblem: (problem: string) => void;

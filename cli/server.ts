@@ -58,7 +58,7 @@ export async function startServer(
     onEvent: (event) => {
       if (event.type !== "connected") journal.note(event);
     },
-    onLooked: (ms) => watcher?.scanned(ms),
+    onLooked: (ms, directories) => watcher?.scanned(ms, directories),
     onCommit: () => {},
     onStoreProblem: (problem) => output.warn(`fsync: ${problem}`),
     onDamaged: (path) =>

@@ -39,7 +39,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     root,
     role: "watch",
     onEvent: (event) => journal.note(event),
-    onLooked: (ms) => watcher?.scanned(ms),
+    onLooked: (ms, directories) => watcher?.scanned(ms, directories),
   });
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
   watcher = startWatcher(root, {

@@ -18,6 +18,8 @@ export interface HeldDeletes {
 
 /** Deletes pass when no new ones were found for this long, milliseconds. */
 export const DELETES_QUIET_MS = 60;
+/** The server tells of a mass delete in parts that may lie this far apart, milliseconds. */
+const REMOTE_QUIET_MS = 500;
 /** … and after this long in any case. */
 const DELETES_WAIT_MS_MAX = 10_000;
 /** More deletes than this may be the first part of more: a look at everything has to confirm them. */
@@ -33,8 +35,8 @@ export interface DeleteGateParts {
 
 export class DeleteGate {
   readonly #parts: DeleteGateParts;
-  readonly #here = new DeleteRun();
-  readonly #there = new DeleteRun();
+  readonly #here = new DeleteRun(DELETES_QUIET_MS);
+  readonly #there = new DeleteRun(REMOTE_QUIET_MS);
   #approved = false;
   held: HeldDeletes | null = null;
   /** The next look must cover everything. */
@@ -123,12 +125,17 @@ export class DeleteGate {
 
 /** One side's deletes, as they grow and come to rest. */
 class DeleteRun {
+  readonly #quietMs: number;
   #guard: GuardState = GUARD_AT_REST;
   #count = 0;
   #since = 0;
   #first = 0;
   #confirmed = false;
   resting = false;
+
+  constructor(quietMs: number) {
+    this.#quietMs = quietMs;
+  }
 
   forget(): void {
     this.#guard = GUARD_AT_REST;
@@ -169,7 +176,7 @@ class DeleteRun {
       this.#confirmed = false;
     }
     if (count < restFrom) return "pass";
-    const quiet = now - this.#since >= DELETES_QUIET_MS || now - this.#first >= DELETES_WAIT_MS_MAX;
+    const quiet = now - this.#since >= this.#quietMs || now - this.#first >= DELETES_WAIT_MS_MAX;
     if (!quiet) return "rest";
     if (!needsLook || this.#confirmed || count <= UNCONFIRMED_MAX) return "pass";
     this.#confirmed = true;

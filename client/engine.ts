@@ -36,8 +36,8 @@ export interface EngineOptions extends ReplicaParts {
   readonly rootProblem: () => string | null;
   /** The guard against mass deletion; off for the server's own tree when it follows the folder. */
   readonly guard: "on" | "local-only";
-  /** How long a full look took, ms, so that the next one can be planned. */
-  readonly onLooked?: (durationMs: number) => void;
+  /** How long a full look took, ms, and how many directories it met, so that the next one can be planned. */
+  readonly onLooked?: (durationMs: number, directories: number) => void;
 }
 
 export interface EngineStatus {
@@ -425,7 +425,7 @@ export class Engine {
     if (request.all) {
       this.#completeLook = outcome.complete;
       this.#lastFullLook = clock.now();
-      this.#options.onLooked?.(clock.monotonic() - started);
+      this.#options.onLooked?.(clock.monotonic() - started, outcome.directories);
     }
     for (const path of outcome.unsteady) this.#replica.unsteady.set(path, "deep");
   }

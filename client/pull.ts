@@ -281,7 +281,7 @@ export class Pull {
   async #fetch(step: DownloadStep): Promise<void> {
     const { path, entry } = step;
     if (entry.kind !== "file") return;
-    await this.#transfers.start(path, async () => {
+    await this.#transfers.start(path, entry.content, async () => {
       const sink = this.#tryNow(path, () => new FetchSink(this.#replica, path, entry));
       if (!(sink instanceof FetchSink)) return;
       try {

@@ -165,7 +165,7 @@ export class Push {
       this.#replica.lookAgain.set(step.path, "deep");
       return;
     }
-    await this.#transfers.start(step.path, async () => {
+    await this.#transfers.start(step.path, chunks.contentId(), async () => {
       if (!await this.#stageLarge(step.path, found, chunks)) return;
       const [result] = await this.#remote.upload([{ item, bytes: null }]);
       this.settle(step, found, result!);
