@@ -10,6 +10,12 @@ import { formatTime, type Output } from "./_output.ts";
 /** A log file is renamed to `.1` when it reaches this; the one before is dropped. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 
+/** An event as it stands in the log's file. */
+export interface LogRecord {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
 export class Journal {
   readonly #path: string;
   readonly #output: Output;
@@ -30,14 +36,24 @@ export class Journal {
     const now = Date.now();
     const text = sentence(event, now);
     if (text !== null) this.#say(event, text);
-    if (event.type === "state" || event.type === "detected") return;
+    // What was detected is logged when it is uploaded; a delete has nothing to upload.
+    if (event.type === "state" || (event.type === "detected" && event.change !== "deleted")) return;
     this.#append({ time: new Date(now).toISOString(), ...event });
   }
 
   /** Logs something else, as an object and, if it has words, as a line. */
-  write(record: { readonly type: string; readonly [key: string]: unknown }, text: string | null): void {
+  write(record: LogRecord, text: string | null): void {
     if (text !== null) this.#print(record, text);
     this.#append({ time: new Date().toISOString(), ...record });
+  }
+
+  /** Logs several things at once; what a commit brings may be a thousand changes. */
+  writeAll(changes: readonly { readonly record: LogRecord; readonly text: string }[]): void {
+    if (changes.length === 0) return;
+    if (this.#output.json) { for (const { record } of changes) this.#output.document(record); }
+    else this.#output.info(changes.map(({ text }) => text).join("\n"));
+    const time = new Date().toISOString();
+    for (const { record } of changes) this.#append({ time, ...record });
   }
 
   close(): void {

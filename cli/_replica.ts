@@ -7,7 +7,7 @@ import type { EngineEvent } from "../client/events.ts";
 import { UnreachableError } from "../client/errors.ts";
 import { openState } from "../client/sqlite_state.ts";
 import type { State } from "../client/state.ts";
-import { talk } from "../client/wire_remote.ts";
+import { talk, type WireRemote } from "../client/wire_remote.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import type { Connector } from "../protocol/remote.ts";
 import { DEFAULT_PORT, formatAddress, parseAddress } from "../system/address.ts";
@@ -31,7 +31,14 @@ export interface OpenReplica {
   readonly state: State;
   readonly engine: Engine;
   readonly server: string;
+  /** Bytes on the wire so far, without what TLS adds. */
+  traffic(): Traffic;
   close(): void;
+}
+
+export interface Traffic {
+  readonly sent: number;
+  readonly received: number;
 }
 
 /** The folder cannot be had, because another process works on it. */
@@ -64,6 +71,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
     const server = chooseServer(context, state);
     const disk = openDisk(root);
     disk.clearStage(() => true);
+    const talks: WireRemote[] = [];
     const engine = new Engine({
       disk,
       state,
@@ -71,7 +79,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       random: systemRandom,
       onEvent: options.onEvent,
       ...(options.onLooked === undefined ? {} : { onLooked: options.onLooked }),
-      connector: wireConnector(server),
+      connector: wireConnector(server, (remote) => talks.push(remote)),
       folder: "",
       rootProblem: rootWatch(root),
       guard: "on",
@@ -81,11 +89,21 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       state.close();
       lock.release();
     };
-    return { root, disk, state, engine, server, close };
+    return { root, disk, state, engine, server, traffic: () => sum(talks), close };
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+function sum(talks: readonly WireRemote[]): Traffic {
+  return talks.reduce(
+    ({ sent, received }, { traffic }) => ({
+      sent: sent + traffic.sent,
+      received: received + traffic.received,
+    }),
+    { sent: 0, received: 0 },
+  );
 }
 
 function takeLock(root: string, role: LockRole): FolderLock {
@@ -117,7 +135,7 @@ function chooseServer(context: Context, state: State): string {
 }
 
 /** Connects over TCP with the stored credential, read anew each time: it may come, or be renewed, while we wait. */
-export function wireConnector(server: string): Connector {
+export function wireConnector(server: string, onTalk: (remote: WireRemote) => void): Connector {
   return {
     async connect({ replica, folder }, signal) {
       const credential = readCredential(server);
@@ -134,11 +152,13 @@ export function wireConnector(server: string): Connector {
         throw error;
       });
       const token = Uint8Array.from(atob(fromBase64Url(credential.token)), (char) => char.charCodeAt(0));
-      return await talk(
+      const remote = await talk(
         link,
         { software: SOFTWARE, folder, replica, device: credential.device, token },
         systemClock,
       );
+      onTalk(remote);
+      return remote;
     },
   };
 }

@@ -25,6 +25,7 @@ import { openDisk } from "../system/real_disk.ts";
 import { listen } from "../system/tcp_link.ts";
 import { FolderBusy, rootWatch } from "./_replica.ts";
 import { SOFTWARE } from "./_software.ts";
+import { userName } from "./_user.ts";
 
 export interface ServeOptions {
   readonly root: string;
@@ -104,7 +105,7 @@ export class Server {
       opened.push(() => state.close());
       const folder = new Folder({ records, contents, clock: systemClock, onCommit: options.onCommit });
       const engine = ownEngine(options, folder, disk, state);
-      leaveCredential(records, options, listener.port, identity);
+      leaveCredential(records, listener.port, identity);
       const release = () => {
         for (const close of opened.reverse()) close();
       };
@@ -181,7 +182,6 @@ function ownEngine(options: ServeOptions, folder: Folder, disk: Disk, state: Sta
 /** Lets the server's own Unix user in without any set-up: the credential lies in the user's state directory. */
 function leaveCredential(
   records: Records,
-  options: ServeOptions,
   port: number,
   identity: Identity | null,
 ): void {
@@ -217,10 +217,6 @@ function usableCredential(server: string): ReturnType<typeof readCredential> {
     // Damaged or readable by others: a new one takes its place.
     return null;
   }
-}
-
-function userName(): string {
-  return Deno.env.get("USER") ?? Deno.env.get("LOGNAME") ?? `uid${Deno.uid() ?? 0}`;
 }
 
 function encodeToken(token: Uint8Array): string {

@@ -1,8 +1,10 @@
+import type { EngineEvent } from "../client/events.ts";
 import { displayPath } from "../core/path.ts";
 import { systemClock } from "../system/clock.ts";
 import { DEFAULT_PORT } from "../system/address.ts";
 import { isNetworkFileSystem } from "../system/file_system.ts";
 import { startWatcher, type Watcher } from "../watcher/watcher.ts";
+import { changesOf } from "./_commit_log.ts";
 import { answerControl } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
@@ -13,6 +15,14 @@ import { Server } from "./_serve.ts";
 import { adviseOnWatcher } from "./_watching.ts";
 
 export const DEFAULT_SERVER_DIR = "./server_files";
+
+/** What the plain tree tells about itself. Its changes are commits like all others, or merely follow from them. */
+const OWN_TREE_EVENTS: ReadonlySet<EngineEvent["type"]> = new Set([
+  "problem",
+  "held",
+  "disconnected",
+  "state",
+]);
 
 export const server: Command = {
   name: "server",
@@ -56,10 +66,10 @@ export async function startServer(
     port: context.number("port", DEFAULT_PORT, { min: 0, max: 65535 }),
     tls: !context.on("no-tls"),
     onEvent: (event) => {
-      if (event.type !== "connected") journal.note(event);
+      if (OWN_TREE_EVENTS.has(event.type)) journal.note(event);
     },
     onLooked: (ms, directories) => watcher?.scanned(ms, directories),
-    onCommit: () => {},
+    onCommit: (commit) => journal.writeAll(changesOf(commit)),
     onStoreProblem: (problem) => output.warn(`fsync: ${problem}`),
     onDamaged: (path) =>
       journal.write(
@@ -74,7 +84,8 @@ export async function startServer(
           { type: "session-end", ...who },
           `Disconnected: ${who.user}@${who.device} (${who.reason})`,
         ),
-      onBug: (error) => output.warn(`fsync: bug: ${error instanceof Error ? error.stack ?? error.message : error}`),
+      onBug: (error) =>
+        output.warn(`fsync: bug: ${error instanceof Error ? error.stack ?? error.message : error}`),
       onDenied: (peer) => {
         denied++;
         journal.write({ type: "denied", peer, count: denied }, `Refused: ${peer} is not known here`);

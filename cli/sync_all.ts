@@ -8,7 +8,14 @@ import { EXIT, type Outcome, SetupError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { Journal } from "./_journal.ts";
 import { formatBytes, type Output, plural } from "./_output.ts";
-import { DEFAULT_CLIENT_DIR, FolderBusy, type OpenReplica, openReplica, prepareRoot } from "./_replica.ts";
+import {
+  DEFAULT_CLIENT_DIR,
+  FolderBusy,
+  type OpenReplica,
+  openReplica,
+  prepareRoot,
+  type Traffic,
+} from "./_replica.ts";
 import { describePlan } from "./_plan_text.ts";
 
 export const syncAll: Command = {
@@ -80,7 +87,7 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
     if (context.on("dry-run")) return await dryRun(context, replica, signal);
     const status = await replica.engine.pass(signal);
     if (signal.aborted) return EXIT.interrupted;
-    return report(context, status, counts);
+    return report(context, status, { counts, traffic: replica.traffic() });
   } finally {
     output.endProgress();
     replica.close();
@@ -104,13 +111,23 @@ async function dryRun(context: Context, replica: OpenReplica, signal: AbortSigna
   return EXIT.ok;
 }
 
+/** What a pass did. */
+interface Done {
+  readonly counts: Counts;
+  readonly traffic: Traffic;
+}
+
+function summary({ counts, traffic }: Done): Record<string, number> {
+  return { ...counts.summary(), bytes_sent: traffic.sent, bytes_received: traffic.received };
+}
+
 /** Prints what a pass came to. @returns the exit code */
-function report(context: Context, status: EngineStatus, counts: Counts | null): number {
+function report(context: Context, status: EngineStatus, done: Done | null): number {
   const { output } = context;
   const outcome = outcomeOf(status);
   output.endProgress();
   if (output.json) {
-    output.document({ result: outcome, ...counts?.summary(), status });
+    output.document({ result: outcome, ...(done === null ? {} : summary(done)), status });
     return EXIT[outcome];
   }
   for (const problem of status.problems) output.error(problem.reason);
@@ -126,7 +143,7 @@ function report(context: Context, status: EngineStatus, counts: Counts | null): 
     output.error(`${plural(status.conflicts, "conflict")} open; both versions are kept on the server`);
   }
   if (output.interactive && outcome === "ok") {
-    output.info(counts === null ? "In sync." : `In sync. ${counts.sentence()}`);
+    output.info(done === null ? "In sync." : `In sync. ${done.counts.sentence()}`);
   }
   return EXIT[outcome];
 }
