@@ -71,7 +71,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
     const server = chooseServer(context, state);
     const disk = openDisk(root);
     disk.clearStage(() => true);
-    const talks: WireRemote[] = [];
+    const traffic = new TrafficCount();
     const engine = new Engine({
       disk,
       state,
@@ -79,7 +79,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       random: systemRandom,
       onEvent: options.onEvent,
       ...(options.onLooked === undefined ? {} : { onLooked: options.onLooked }),
-      connector: wireConnector(server, (remote) => talks.push(remote)),
+      connector: wireConnector(server, (remote) => traffic.add(remote)),
       folder: "",
       rootProblem: rootWatch(root),
       guard: "on",
@@ -89,21 +89,36 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       state.close();
       lock.release();
     };
-    return { root, disk, state, engine, server, traffic: () => sum(talks), close };
+    return { root, disk, state, engine, server, traffic: () => traffic.now(), close };
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function sum(talks: readonly WireRemote[]): Traffic {
-  return talks.reduce(
-    ({ sent, received }, { traffic }) => ({
-      sent: sent + traffic.sent,
-      received: received + traffic.received,
-    }),
-    { sent: 0, received: 0 },
-  );
+/** Counts what all connections of a replica have moved, and keeps none that has ended. */
+class TrafficCount {
+  readonly #open = new Set<WireRemote>();
+  #sent = 0;
+  #received = 0;
+
+  add(remote: WireRemote): void {
+    this.#open.add(remote);
+    void remote.closed.then(() => {
+      this.#open.delete(remote);
+      this.#sent += remote.traffic.sent;
+      this.#received += remote.traffic.received;
+    });
+  }
+
+  now(): Traffic {
+    let [sent, received] = [this.#sent, this.#received];
+    for (const { traffic } of this.#open) {
+      sent += traffic.sent;
+      received += traffic.received;
+    }
+    return { sent, received };
+  }
 }
 
 function takeLock(root: string, role: LockRole): FolderLock {
