@@ -15,6 +15,7 @@ import { Acceptance, type ContentCheck, type Published } from "./accept.ts";
 import { type Actor, Heads } from "./heads.ts";
 import { type Contents, ContentsError, type Location } from "./store/contents.ts";
 import { type Commit, type Records, RecordsError, type Version } from "./store/records.ts";
+import { RecentContents } from "./recent_contents.ts";
 import { Subscriber, type Tell } from "./subscriber.ts";
 
 export interface FolderParts {
@@ -58,6 +59,7 @@ export class Folder {
   readonly #subscribers = new Set<Subscriber>();
   readonly #waiting: Waiting[] = [];
   readonly #conflicts = new Map<string, number>();
+  readonly #recent = new RecentContents();
   #revision: Revision;
   #committing: Promise<void> | null = null;
 
@@ -162,6 +164,7 @@ export class Folder {
       const bytes = job.raw.subarray(offset, offset + size);
       const good = bytes.length === size && digestHex(bytes) === content;
       checks.push(() => good ? { ready: true, chunks: null } : corrupt());
+      if (good) this.#recent.add(content, bytes);
       if (good && !locations.has(content) && this.records.location(content) === null) {
         fresh.push({ id: content, offset, size });
         freshBytes += size;
@@ -279,6 +282,8 @@ export class Folder {
 
   /** The bytes of a small content. @throws {ContentsError} */
   smallContent(entry: FileEntry): Uint8Array {
+    const recent = this.#recent.get(entry.content);
+    if (recent !== null) return recent;
     const location = this.records.location(entry.content);
     if (location === null) {
       throw new ContentsError("missing", "Cannot read a content: it is not in the store");
