@@ -4,7 +4,7 @@
  */
 import { chunkContent, type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from "../core/chunk.ts";
 import { clampMtime, type ContentId, type Entry, MODE_MASK } from "../core/entry.ts";
-import { joinPath, LINK_TARGET_BYTES_MAX, type SyncPath, utf8Length } from "../core/path.ts";
+import { ancestorsOf, joinPath, LINK_TARGET_BYTES_MAX, type SyncPath, utf8Length } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
 import { DiskError, type ReadDisk, type ReadHandle, sameStat, type Stat } from "../system/disk.ts";
 import type { Found, SyncedNode, Trees } from "./trees.ts";
@@ -89,6 +89,7 @@ class Look {
 
   async #lookAt(path: SyncPath, deep: boolean): Promise<void> {
     await this.#slice();
+    await this.#meetParents(path);
     const stat = this.#stat(path);
     if (stat === undefined) return;
     if (stat === null) {
@@ -100,6 +101,17 @@ class Look {
     await this.#examine(path, stat);
     if (stat.kind === "dir" && (deep || before?.kind !== "dir")) await this.#walk(path);
     else if (stat.kind !== "dir" && before?.kind === "dir") this.#walked.add(path);
+  }
+
+  /** The hint that told of a new directory may be lost while one of what it holds arrives. */
+  async #meetParents(path: SyncPath): Promise<void> {
+    const { trees } = this.#context;
+    const unknown = [...ancestorsOf(path)].filter((dir) => trees.localEntry(dir)?.kind !== "dir");
+    for (const dir of unknown.reverse()) {
+      const stat = this.#stat(dir);
+      if (stat?.kind !== "dir") return;
+      await this.#examine(dir, stat);
+    }
   }
 
   /** `undefined`: cannot tell. */
