@@ -20,6 +20,9 @@ export type PushStep = Extract<Step, { do: "upload" | "delete" }>;
 /** Frames that may wait for an answer: enough to keep both sides busy, few enough to bound memory. */
 const BATCHES_IN_FLIGHT_MAX = 4;
 
+/** How long a large file that was refused as stale waits for the news that made it so, milliseconds. */
+const STALE_WAIT_MS = 1000;
+
 interface Sent {
   readonly step: PushStep;
   readonly found: Found | null;
@@ -169,6 +172,8 @@ export class Push {
       if (!await this.#stageLarge(step.path, found, chunks)) return;
       const [result] = await this.#remote.upload([{ item, bytes: null }]);
       this.settle(step, found, result!);
+      // The cycle that began this has ended: without a wait the next one would send it all again at once.
+      if (result!.status === "stale") await this.#replica.clock.sleep(STALE_WAIT_MS);
       await this.#replica.flush();
     });
   }
