@@ -96,7 +96,7 @@ export class StreamLink implements Link {
   /** Ends the link because receiving failed. */
   #broken(error: unknown): LinkClosed {
     if (this.#closed !== null) return this.#closed;
-    const reason = error instanceof LinkClosed ? error : new LinkClosed(`Cannot receive: ${reasonOf(error)}`);
+    const reason = error instanceof LinkClosed ? error : new LinkClosed(receiveReason(error));
     this.#end(reason);
     this.#writer.abort(reason.message);
     this.#hangUp();
@@ -119,4 +119,11 @@ export class StreamLink implements Link {
       // It is closed already.
     }
   }
+}
+
+/** A program that ended leaves TLS no time for a farewell; frames have lengths, so nothing is cut off unseen. */
+function receiveReason(error: unknown): string {
+  return error instanceof Deno.errors.UnexpectedEof
+    ? "the other side hung up"
+    : `Cannot receive: ${reasonOf(error)}`;
 }
