@@ -251,11 +251,11 @@ export class Push {
       : found.racy || !sameEntry(found.entry, entry)
       ? null
       : found.stat;
-    // An agreement that is not the head keeps the old revision, so that the head is still news after a restart.
+    // What is not the head is no version that the server could be asked for, and the head must stay news.
     trees.agree(
       path,
       entry,
-      isHead ? revision : step.base,
+      isHead ? revision : 0,
       stat,
       found?.chunks ?? this.#keptChunks(path, entry),
     );
@@ -287,7 +287,7 @@ export class Push {
     if (result.won) return this.#agree(step, found, result.revision, step.entry);
     // Our content is safe in the server's history; now the winner may replace it here.
     const stat = found === null || found.racy ? null : found.stat;
-    trees.agree(path, step.entry, step.base, stat, found?.chunks ?? null);
+    trees.agree(path, step.entry, 0, stat, found?.chunks ?? null);
     if (found !== null && trees.local.get(path) === found) trees.local.delete(path);
     if (!trees.remote.has(path)) this.stale++;
   }
