@@ -22,9 +22,12 @@ export class Ledger {
   /** Conflicts that were recorded before this phase. */
   conflictsBefore = 0;
   #touched = new Map<string, Touch>();
-  /** A state was lost or a folder joined in this phase: old and new cannot always be told apart. */
+  /** A state was lost, or its latest writes, so that old and new cannot always be told apart in this phase. */
   uncertain = false;
-  /** A power cut took the latest writes of a state, so that what others delete in that moment may come back. */
+  /**
+   * An answer may have been lost: what the client deleted or moved in that moment, not knowing that it had arrived,
+   * may come back.
+   */
   mayReappear = false;
   #sequence = 0;
 
@@ -41,16 +44,14 @@ export class Ledger {
 
   /** A user changed his folder. */
   record(actor: string, before: Tree, after: Tree): void {
-    const still = new Set<ContentId>();
-    for (const { content } of after.values()) if (content !== null) still.add(content);
-    for (const { content } of before.values()) {
-      if (content !== null && !still.has(content)) this.destroyed.add(content);
+    const copiesAfter = countContents(after);
+    for (const [content, copies] of countContents(before)) {
+      if ((copiesAfter.get(content) ?? 0) < copies) this.destroyed.add(content);
     }
     for (const [path, { content }] of after) {
       this.paths.add(path);
       if (content === null || before.get(path)?.content === content) continue;
       if (!this.written.has(content)) this.written.set(content, `${actor}#${this.#sequence}`);
-      this.destroyed.delete(content);
     }
     for (const path of new Set([...before.keys(), ...after.keys()])) {
       if (before.get(path)?.text !== after.get(path)?.text) this.#touch(actor, path, after.get(path) ?? null);
@@ -86,4 +87,12 @@ export class Ledger {
   describe(content: ContentId): string {
     return `${this.written.get(content) ?? "unknown content"} (${content.slice(0, 8)})`;
   }
+}
+
+function countContents(tree: Tree): Map<ContentId, number> {
+  const copies = new Map<ContentId, number>();
+  for (const { content } of tree.values()) {
+    if (content !== null) copies.set(content, (copies.get(content) ?? 0) + 1);
+  }
+  return copies;
 }

@@ -60,13 +60,13 @@ const ACT: Partial<Record<SimStep["do"], (w: World, step: SimStep) => void | Pro
     if (actor !== S && !w.client(actor).watching) await w.pass(actor);
   },
   wait: (w, { n }) => w.pause(n * 3),
-  cut: (w, { actor }) => w.network.cutAll(w.machine(actor).name),
+  cut: (w, { actor }) => w.hangUp(actor),
   partition: (w, { actor }) => w.cut(actor),
-  blackHole: (w, { actor }) => w.network.blackHole(w.machine(actor).name),
+  blackHole: (w, { actor }) => w.blackHole(actor),
   heal: (w) => w.heal(),
   cutAfterFrames: (w, { n }) => w.cutAfterFrames(n % 2 === 0 ? "a" : "b", n % 11),
   kill: (w, { actor }) => w.kill(actor),
-  killAfter: (w, { actor, n }) => w.machine(actor).killAfter(n % 90),
+  killAfter: (w, { actor, n }) => w.killAfter(actor, n % 90),
   powerCut: (w, { actor }) => w.powerCut(actor),
   restart: (w, { actor }) => w.restart(actor),
   loseState: (w, { actor }) => {

@@ -164,6 +164,8 @@ function privateFiles(disk: MemDisk): PrivateFiles {
   return {
     read: (name) => disk.privateRead(name),
     write(name, bytes) {
+      // A new file under the name, as after a rename: the plain tree keeps the one it has.
+      disk.privateRemove(name);
       disk.privateWrite(name, bytes);
       disk.inodes.makeDurable();
     },

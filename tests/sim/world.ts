@@ -146,7 +146,7 @@ export class World {
 
   #note(machine: string, event: EngineEvent): void {
     this.events.push({ machine, event });
-    if (this.#options.log === undefined) return;
+    if (this.#options.log === undefined || event.type === "state" || event.type === "connected") return;
     this.#options.log(`    ${machine}: ${displayPath(JSON.stringify(event))}`);
   }
 
@@ -248,6 +248,7 @@ export class World {
 
   /** Takes a machine off the network. */
   cut(actor: number): void {
+    this.ledger.mayReappear = true;
     this.network.partition(this.machine(actor).name);
   }
 
@@ -258,6 +259,7 @@ export class World {
 
   /** Cuts the next connections after so many frames that go to (`b`: come from the server) or from a client. */
   cutAfterFrames(side: Side, frames: number): void {
+    this.ledger.mayReappear = true;
     this.#framesLeft.set("", { side, left: frames });
   }
 
@@ -269,13 +271,33 @@ export class World {
     return "cut";
   }
 
+  /** Breaks the connections of a machine that there are now. */
+  hangUp(actor: number): void {
+    this.ledger.mayReappear = true;
+    this.network.cutAll(this.machine(actor).name);
+  }
+
+  /** Nothing from or to a machine arrives, and nobody is told. */
+  blackHole(actor: number): void {
+    this.ledger.mayReappear = true;
+    this.network.blackHole(this.machine(actor).name);
+  }
+
+  /** Kills a machine's process in the middle of what it does, after so many calls of disk, state or records. */
+  killAfter(actor: number, calls: number): void {
+    this.ledger.mayReappear = true;
+    this.machine(actor).killAfter(calls);
+  }
+
   kill(actor: number): void {
+    this.ledger.mayReappear = true;
     this.machine(actor).kill();
   }
 
   powerCut(actor: number): void {
     const forgot = this.machine(actor).powerCut(this.random);
-    if (forgot) this.ledger.mayReappear = true;
+    if (forgot) this.ledger.uncertain = true;
+    this.ledger.mayReappear = true;
   }
 
   restart(actor: number): void {
