@@ -1,4 +1,5 @@
 /** The real program as a process: started, listened to, asked, killed. */
+import { RUN_FLAGS } from "../../scripts/run_flags.ts";
 import { fromFileUrl } from "@std/path";
 
 const MAIN = fromFileUrl(new URL("../../main.ts", import.meta.url));
@@ -9,7 +10,7 @@ export const PATIENCE_MS = 30_000;
 /** The program with its arguments: the checkout, or the binary that `FSYNC_BIN` names. */
 export function programLine(args: readonly string[]): readonly [string, readonly string[]] {
   const binary = Deno.env.get("FSYNC_BIN");
-  return binary ? [binary, args] : [Deno.execPath(), ["run", "-A", MAIN, ...args]];
+  return binary ? [binary, args] : [Deno.execPath(), ["run", ...RUN_FLAGS, MAIN, ...args]];
 }
 
 export interface Place {
