@@ -164,10 +164,8 @@ export class Trees {
     if (node !== undefined && node.revision >= notice.revision) return;
     const known = this.remote.get(notice.path);
     if (known !== undefined && known.revision >= notice.revision) return;
-    if (entry === null && node === undefined && !this.local.has(notice.path)) {
-      this.remote.delete(notice.path);
-      return;
-    }
+    // A head that was known may be on its way here at this moment: then its end must not be forgotten.
+    if (entry === null && node === undefined && known === undefined && !this.local.has(notice.path)) return;
     this.remote.set(notice.path, { entry, revision: notice.revision, author: notice.author });
   }
 
