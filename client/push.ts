@@ -10,7 +10,7 @@ import type { ContentSource, UploadItem, UploadResult } from "../protocol/messag
 import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
 import type { Remote, UploadRequest, VersionRef } from "../protocol/remote.ts";
 import { RemoteError } from "../protocol/errors.ts";
-import { DiskError, sameStat } from "../system/disk.ts";
+import { DiskError, sameStat, type Stat } from "../system/disk.ts";
 import type { Replica } from "./replica.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Found } from "./trees.ts";
@@ -292,19 +292,32 @@ export class Push {
     if (!trees.remote.has(path)) this.stale++;
   }
 
+  /** The stat of what stands at `path` if it is the file that was found, which may have got another name since. */
+  #stillAt(path: SyncPath, found: Stat): Stat | null {
+    const now = this.#replica.disk.stat(path);
+    const same = now !== null && now.ino === found.ino && now.size === found.size &&
+      now.mtimeUs === found.mtimeUs && now.mode === found.mode;
+    return same ? now : null;
+  }
+
   /** Our file met a directory: the server keeps it under another name, and so do we. */
   #stepAside(step: PushStep & { do: "upload" }, found: Found | null, to: SyncPath, revision: number): void {
     const { trees, disk } = this.#replica;
     const { path } = step;
     if (found === null) return;
-    const moved = disk.move(path, to, found.stat);
-    if (!moved.done) {
+    const expected = this.#stillAt(path, found.stat);
+    const moved = expected === null ? null : disk.move(path, to, expected);
+    if (!moved?.done) {
+      // It was changed meanwhile; what the server keeps under the other name comes as any other head.
+      trees.remote.set(to, { entry: step.entry, revision, author: { user: "", device: "" } });
       this.#replica.lookAgain.set(path, "deep");
       this.#replica.lookAgain.set(to, "deep");
       return;
     }
     const directory = trees.remoteEntry(path);
-    trees.agree(to, step.entry, revision, moved.value, found.chunks);
+    const stat = sameStat(expected, found.stat) ? moved.value : null;
+    if (stat === null) this.#replica.lookAgain.set(to, "deep");
+    trees.agree(to, step.entry, revision, stat, found.chunks);
     if (trees.local.get(path) === found || trees.local.get(path) === null) trees.local.delete(path);
     const known = trees.remote.get(path);
     const agreed = trees.synced.get(path)?.revision ?? 0;
