@@ -265,7 +265,11 @@ export class WireRemote implements Remote {
   }
 
   async #takeNews(message: Message): Promise<void> {
-    if (message.type === "changes") return await this.#onChanges(message);
+    if (message.type === "changes") {
+      // Results that came before must have become what both sides agree on, or news of them would be about nothing.
+      await this.#clock.yield();
+      return await this.#onChanges(message);
+    }
     if (message.type === "error") throw new RemoteError(message.code, message.message, message.hint);
     if (message.type === "lookAgain") throw new LinkClosed("this client was too slow; it connects again");
     throw new ProtocolError(`the server sent ${message.type} without being asked`);

@@ -81,6 +81,8 @@ class OwnerRemote implements Remote {
       live,
       actor: this.#actor,
       tell: async (news) => {
+        // Results that came before must have become what both sides agree on.
+        await this.#parts.clock.yield();
         if (news.type === "changes") return await onChanges(news);
         // Too slow: the engine connects again and goes on from its cursor.
         this.close();
