@@ -352,8 +352,12 @@ export class Engine {
 
   async #subscribe(remote: Remote): Promise<void> {
     const { trees } = this.#replica;
-    await remote.subscribe(trees.cursor(), true, (changes: Changes) => {
+    const since = trees.cursor();
+    // Whoever asks from the beginning is told what is there, not what is gone: that is what nobody speaks of.
+    const unheard = new Set<SyncPath>(since === 0 ? [...trees.synced.keys(), ...trees.remote.keys()] : []);
+    await remote.subscribe(since, true, (changes: Changes) => {
       for (const notice of changes.notices) {
+        if (notice.kind !== "moved") unheard.delete(notice.path);
         trees.noteNotice(notice);
         this.#replica.blocked.delete(notice.kind === "moved" ? notice.to : notice.path);
       }
@@ -362,6 +366,10 @@ export class Engine {
       if (changes.notices.length > 0) this.#remoteNews = true;
       this.#wake();
     });
+    for (const path of unheard) {
+      trees.noteNotice({ kind: "gone", path, revision: trees.upTo, author: { user: "", device: "" } });
+      this.#remoteNews = true;
+    }
   }
 
   async #cycle(remote: Remote, signal: AbortSignal): Promise<void> {
