@@ -7,7 +7,7 @@
  * 3. "in sync" is said only when the last look was complete, nothing differs, and nothing waits.
  */
 import type { Entry } from "../core/entry.ts";
-import { ancestorsOf, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
+import { hasAncestorIn, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { findRenames, type Placed, type Rename } from "../core/renames.ts";
 import type { Changes } from "../protocol/messages.ts";
@@ -22,11 +22,12 @@ import { checkIdentity } from "./identity_check.ts";
 import { look, type LookRequest } from "./look.ts";
 import { Pull } from "./pull.ts";
 import { Push } from "./push.ts";
+import { pullMoves } from "./pull_moves.ts";
 import { pushRenames } from "./push_renames.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import { StateError } from "./state.ts";
 import { Transfers } from "./transfers.ts";
-import type { Problem } from "./trees.ts";
+import type { Problem, Trees } from "./trees.ts";
 
 export interface EngineOptions extends ReplicaParts {
   readonly connector: Connector;
@@ -384,7 +385,9 @@ export class Engine {
       await this.#look(this.#takeDirty(), signal, push);
       await push.drain();
       if (signal.aborted) return;
+      await this.#look({ all: false, paths: originsToCheck(this.#replica.trees) }, signal, push);
       await this.#pushRenames(remote);
+      if (this.#scope === null) await pullMoves(this.#replica);
       await this.#carryOut(this.#gate.filter(this.#plan(), this.#watching), remote, push);
       await this.#replica.flush();
       if (push.stale > 0) await this.#waitForNews(signal);
@@ -504,12 +507,7 @@ export class Engine {
       trees.local.delete(step.path);
     }
     const upload = async () => {
-      for (const step of todo.push) {
-        if (step.do === "delete") {
-          this.#options.onEvent({ type: "detected", change: "deleted", path: step.path });
-        }
-        await push.add(step);
-      }
+      for (const step of todo.push) await push.add(step);
       await push.drain();
     };
     const pull = new Pull(this.#replica, remote, this.#transfers);
@@ -561,6 +559,23 @@ export class Engine {
   get isCycling(): boolean {
     return this.#cycling;
   }
+}
+
+/**
+ * Synced paths whose inode was just met at a new path: if they are gone, it was a rename. The hint for the old place
+ * may come later than the one for the new place, and both halves have to be seen together.
+ */
+function originsToCheck(trees: Trees): Map<SyncPath, "deep"> {
+  const inodes = new Set<number>();
+  for (const [path, found] of trees.local) if (found !== null && !trees.synced.has(path)) inodes.add(found.stat.ino);
+  const origins = new Map<SyncPath, "deep">();
+  if (inodes.size === 0) return origins;
+  for (const [path, node] of trees.synced) {
+    if (node.stat === null || !inodes.has(node.stat.ino) || trees.local.has(path)) continue;
+    // Everything below a directory is looked at with it.
+    if (!hasAncestorIn(path, origins)) origins.set(path, "deep");
+  }
+  return origins;
 }
 
 /** Whether `path` is in the scope, or a directory that leads to it. */

@@ -67,7 +67,7 @@ async function pushBatch(replica: Replica, remote: Remote, renames: readonly Ren
 async function moveRows(replica: Replica, { from, to }: Rename, revision: number): Promise<void> {
   // The database moves what it has, so it must have everything.
   await replica.flush();
-  replica.trees.agreeMoved(from, to, revision);
+  replica.trees.agreeMoved(from, to, revision, true);
   await replica.flush();
 }
 

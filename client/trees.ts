@@ -37,6 +37,14 @@ export interface RemoteHead {
   readonly author: Author;
 }
 
+/** A directory that was renamed on the server. */
+export interface RemoteMove {
+  readonly from: SyncPath;
+  readonly to: SyncPath;
+  readonly revision: Revision;
+  readonly author: Author;
+}
+
 /** Why a path is not synced at the moment. */
 export interface Problem {
   readonly path: string;
@@ -54,6 +62,8 @@ export class Trees {
   upTo: Revision = 0;
   /** Chunk lists of rows that are not written yet. */
   readonly waitingChunks = new Map<SyncPath, Uint8Array>();
+  /** Directories that the server renamed since the last cycle, in order. Hints: `remote` says the same path by path. */
+  readonly moves: RemoteMove[] = [];
   /** Files (not directories or links) in the synced tree. */
   files = 0;
 
@@ -104,29 +114,33 @@ export class Trees {
     this.#settleRemote(path, revision);
   }
 
-  /** The subtree at `from` is now at `to` on both sides. Whatever waits must have been taken before. */
-  agreeMoved(from: SyncPath, to: SyncPath, revision: Revision): void {
+  /**
+   * The subtree at `from` is now at `to` on both sides. Whatever waits must have been taken before.
+   *
+   * @param looked whether a look has met the subtree at `to` already: what it has not met there is gone
+   */
+  agreeMoved(from: SyncPath, to: SyncPath, revision: Revision, looked: boolean): void {
     invariant(!this.hasPending, "a move must not overtake rows that wait to be written");
     const moved: [SyncPath, SyncedNode][] = [];
     for (const [path, node] of this.synced) if (isAtOrBelow(path, from)) moved.push([path, node]);
     for (const [path, node] of moved) {
+      const target = rebase(path, from, to);
       this.synced.delete(path);
       node.revision = revision;
-      this.synced.set(rebase(path, from, to), node);
+      this.synced.set(target, node);
+      this.#settleRemote(path, revision);
+      if (sameEntry(this.remote.get(target)?.entry ?? null, node.entry)) this.#settleRemote(target, revision);
+      if (looked) this.#rebaseLocal(path, target);
     }
-    this.#rebaseLocal(moved, from, to);
     this.#pending.moved.push({ from, to, revision });
   }
 
-  /** What differs here is now measured against the moved rows. */
-  #rebaseLocal(moved: readonly [SyncPath, SyncedNode][], from: SyncPath, to: SyncPath): void {
-    for (const [path] of moved) {
-      if (this.local.get(path) === null) this.local.delete(path);
-      const target = rebase(path, from, to);
-      const found = this.local.get(target);
-      if (found === undefined) this.local.set(target, null);
-      else if (found !== null) this.noteFound(target, found);
-    }
+  /** What differs here is now measured against the moved row. */
+  #rebaseLocal(from: SyncPath, to: SyncPath): void {
+    if (this.local.get(from) === null) this.local.delete(from);
+    const found = this.local.get(to);
+    if (found === undefined) this.local.set(to, null);
+    else if (found !== null) this.noteFound(to, found);
   }
 
   #settleRemote(path: SyncPath, revision: Revision): void {
@@ -178,6 +192,7 @@ export class Trees {
       if (head.entry === null) heads.delete(path);
       else heads.set(path, head.entry);
     }
+    if (heads.get(from)?.kind === "dir") this.moves.push({ from, to, revision, author });
     for (const [path, entry] of heads) {
       this.noteNotice({ kind: "gone", path, revision, author });
       this.noteNotice({ kind: "set", path: rebase(path, from, to), revision, entry, from: path, author });
@@ -236,7 +251,10 @@ export class Trees {
     const set: [SyncPath, Synced, Uint8Array | null][] = [];
     for (const [path, chunks] of this.#pending.set) this.#pushRow(set, path, chunks);
     for (const path of this.#refresh) {
-      if (!this.#pending.set.has(path)) this.#pushRow(set, path, keepChunks(path));
+      // The database still has the chunks under the name from before the move.
+      const move = this.#pending.moved.find(({ to }) => isAtOrBelow(path, to));
+      const stored = move === undefined ? path : rebase(path, move.to, move.from);
+      if (!this.#pending.set.has(path)) this.#pushRow(set, path, keepChunks(stored));
     }
     const change = { set, gone: [...this.#pending.gone], moved: this.#pending.moved };
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
@@ -266,6 +284,7 @@ export class Trees {
     this.remote.clear();
     this.problems.clear();
     this.waitingChunks.clear();
+    this.moves.length = 0;
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
     this.upTo = 0;

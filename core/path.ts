@@ -5,6 +5,8 @@
  * the promise and nobody checks again.
  */
 
+import { Bug } from "./invariant.ts";
+
 declare const syncPathBrand: unique symbol;
 
 /** A checked path below the root of a folder. The root itself has no `SyncPath`. */
@@ -33,15 +35,63 @@ const encoder = new TextEncoder();
  * `.`, `..`, longer than {@link NAME_BYTES_MAX}, holds NUL, or is {@link RESERVED_NAME}
  */
 export function parsePath(raw: string): SyncPath {
-  if (raw === "") throw new PathError("the path is empty");
-  if (!raw.isWellFormed()) throw new PathError("the path is not well-formed Unicode");
-  if (raw.includes("\0")) throw new PathError("the path contains a NUL character");
-  if (raw.startsWith("/")) throw new PathError("the path is absolute");
-  if (utf8Length(raw) > PATH_BYTES_MAX) {
-    throw new PathError(`the path is longer than ${PATH_BYTES_MAX} bytes`);
+  if (keepsRules(raw)) return raw as SyncPath;
+  throw new PathError(brokenRule(raw));
+}
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/** One pass and no allocation: every path of a listing and of a message goes through here. */
+function keepsRules(raw: string): boolean {
+  let start = 0;
+  let bytesBefore = 0;
+  let bytes = 0;
+  for (let i = 0; i <= raw.length; i++) {
+    const unit = i < raw.length ? raw.charCodeAt(i) : SLASH;
+    if (unit === SLASH) {
+      if (bytes === 0 || bytes > NAME_BYTES_MAX || isReserved(raw, start, i)) return false;
+      bytesBefore += bytes + 1;
+      if (bytesBefore > PATH_BYTES_MAX + 1) return false;
+      bytes = 0;
+      start = i + 1;
+    } else if (unit < 0x80) {
+      if (unit === 0) return false;
+      bytes++;
+    } else if (unit < 0x800) bytes += 2;
+    else if (unit < 0xd800 || unit > 0xdfff) bytes += 3;
+    else {
+      const low = raw.charCodeAt(i + 1);
+      if (unit > 0xdbff || !(low >= 0xdc00 && low <= 0xdfff)) return false;
+      bytes += 4;
+      i++;
+    }
   }
-  for (const part of raw.split("/")) checkName(part);
-  return raw as SyncPath;
+  return true;
+}
+
+/** Whether the part of `raw` from `start` to `end` is one of the names that nobody may use. */
+function isReserved(raw: string, start: number, end: number): boolean {
+  if (raw.charCodeAt(start) !== DOT) return false;
+  const length = end - start;
+  if (length === 1 || (length === 2 && raw.charCodeAt(start + 1) === DOT)) return true;
+  return length === RESERVED_NAME.length && raw.startsWith(RESERVED_NAME, start);
+}
+
+/** What to say of a path that does not keep the rules. */
+function brokenRule(raw: string): string {
+  if (raw === "") return "the path is empty";
+  if (!raw.isWellFormed()) return "the path is not well-formed Unicode";
+  if (raw.includes("\0")) return "the path contains a NUL character";
+  if (raw.startsWith("/")) return "the path is absolute";
+  if (utf8Length(raw) > PATH_BYTES_MAX) return `the path is longer than ${PATH_BYTES_MAX} bytes`;
+  for (const part of raw.split("/")) {
+    if (part === "") return "the path has an empty part";
+    if (part === "." || part === "..") return `the path has a "${part}" part`;
+    if (part === RESERVED_NAME) return `the name "${RESERVED_NAME}" is reserved`;
+    if (utf8Length(part) > NAME_BYTES_MAX) return `a name is longer than ${NAME_BYTES_MAX} bytes`;
+  }
+  throw new Bug("a path that keeps the rules was refused");
 }
 
 /** The path of `name` inside `dir` (`null` is the root). The name is checked, the directory was. */
@@ -51,24 +101,8 @@ export function joinPath(dir: SyncPath | null, name: string): SyncPath {
 
 /** Why `name` cannot be synced, or `null` if it can. */
 export function nameProblem(name: string): string | null {
-  try {
-    parsePath(name);
-    return name.includes("/") ? "the name contains a slash" : null;
-  } catch (error) {
-    if (error instanceof PathError) return error.message;
-    throw error;
-  }
-}
-
-function checkName(part: string): void {
-  if (part === "") throw new PathError("the path has an empty part");
-  if (part === "." || part === "..") throw new PathError(`the path has a "${part}" part`);
-  if (part === RESERVED_NAME) throw new PathError(`the name "${RESERVED_NAME}" is reserved`);
-  if (
-    part.length > NAME_BYTES_MAX || (part.length * 3 > NAME_BYTES_MAX && utf8Length(part) > NAME_BYTES_MAX)
-  ) {
-    throw new PathError(`a name is longer than ${NAME_BYTES_MAX} bytes`);
-  }
+  if (!keepsRules(name)) return brokenRule(name);
+  return name.includes("/") ? "the name contains a slash" : null;
 }
 
 /** Length of `text` in UTF-8 bytes. */
@@ -105,6 +139,12 @@ export function isAtOrBelow(path: SyncPath, dir: SyncPath): boolean {
 /** Every directory above `path`, nearest first, without the root. */
 export function* ancestorsOf(path: SyncPath): Generator<SyncPath> {
   for (let up = parentOf(path); up !== null; up = parentOf(up)) yield up;
+}
+
+/** Whether a directory above `path` is in `set`. */
+export function hasAncestorIn(path: SyncPath, set: { has(path: SyncPath): boolean }): boolean {
+  for (const dir of ancestorsOf(path)) if (set.has(dir)) return true;
+  return false;
 }
 
 /** The path that `path` (at or below `from`) has after `from` was renamed to `to`. */

@@ -3,7 +3,7 @@
  * A renamed directory is one rename; what else changed inside it remains as ordinary changes afterwards.
  */
 import { type Entry, sameContent } from "./entry.ts";
-import { ancestorsOf, comparePaths, isAtOrBelow, type SyncPath } from "./path.ts";
+import { comparePaths, hasAncestorIn, isAtOrBelow, type SyncPath } from "./path.ts";
 
 export interface Placed {
   readonly entry: Entry;
@@ -70,12 +70,6 @@ function origin(
   if (free(sameInode) && sameContent(gone.get(sameInode)!.entry, placed.entry)) return sameInode;
   const sameBytes = placed.entry.kind === "file" ? byContent.get(placed.entry.content) : undefined;
   return free(sameBytes) ? sameBytes : null;
-}
-
-function hasAncestorIn(path: SyncPath, set: ReadonlySet<SyncPath>): boolean {
-  if (set.size === 0) return false;
-  for (const dir of ancestorsOf(path)) if (set.has(dir)) return true;
-  return false;
 }
 
 function hasDescendant(path: SyncPath, set: ReadonlySet<SyncPath>): boolean {

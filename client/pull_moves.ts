@@ -1,0 +1,57 @@
+/**
+ * Renames directories here that were renamed on the server: one rename(2), whatever they hold. Only where nothing else
+ * changed on this side; everything else is left to the plan, path by path.
+ */
+import { isAtOrBelow, rebase } from "../core/path.ts";
+import { DiskError } from "../system/disk.ts";
+import type { Replica } from "./replica.ts";
+import type { RemoteMove, Trees } from "./trees.ts";
+
+export async function pullMoves(replica: Replica): Promise<void> {
+  for (const move of replica.trees.moves.splice(0)) {
+    if (isPlain(replica, move)) await carryOut(replica, move);
+  }
+}
+
+/** Whether the subtree here is the one that the server had, and all of it went to the new place. */
+function isPlain({ trees, busy, blocked }: Replica, { from, to }: RemoteMove): boolean {
+  if (trees.synced.get(from)?.stat?.kind !== "dir" || trees.synced.has(to) || trees.local.has(to)) {
+    return false;
+  }
+  for (const set of [trees.local.keys(), busy, blocked]) {
+    for (const path of set) if (isAtOrBelow(path, from) || isAtOrBelow(path, to)) return false;
+  }
+  for (const [path, node] of trees.synced) {
+    if (!isAtOrBelow(path, from)) continue;
+    if (trees.remote.get(path)?.entry !== null) return false;
+    // What was changed there after the move is planned afterwards; what is not there at all was deleted.
+    const head = trees.remote.get(rebase(path, from, to));
+    if (head?.entry?.kind !== node.entry.kind) return false;
+  }
+  return hasParent(trees, to);
+}
+
+/** The directory that will hold `to` is here already. */
+function hasParent(trees: Trees, to: RemoteMove["to"]): boolean {
+  const slash = to.lastIndexOf("/");
+  return slash < 0 || trees.synced.get(to.slice(0, slash) as RemoteMove["to"])?.entry.kind === "dir";
+}
+
+async function carryOut(replica: Replica, { from, to, revision, author }: RemoteMove): Promise<void> {
+  const { trees, disk } = replica;
+  const before = trees.synced.get(from)!;
+  // The database moves what it has, so it must have everything.
+  await replica.flush();
+  try {
+    const moved = disk.move(from, to, before.stat!);
+    if (!moved.done) return void replica.lookAgain.set(from, "deep");
+    trees.agreeMoved(from, to, revision, false);
+    before.stat = moved.value;
+    replica.emit({ type: "moved", from, path: to, author });
+  } catch (error) {
+    // The plan does the same path by path, and says what is in the way.
+    if (!(error instanceof DiskError)) throw error;
+    return;
+  }
+  await replica.flush();
+}
