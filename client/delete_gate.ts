@@ -2,7 +2,7 @@
  * The gate that every delete of a plan passes. It lets deletes rest until no more come, so that a mass delete is seen
  * as a whole and both halves of a move are seen together; and it holds what is too much to be believed.
  */
-import { GUARD_AT_REST, guardDeletes, type GuardState } from "../core/guard.ts";
+import { GUARD_AT_REST, GUARD_WINDOW_MS, guardDeletes, type GuardState } from "../core/guard.ts";
 import { ancestorsOf, type SyncPath } from "../core/path.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import type { Clock } from "../system/clock.ts";
@@ -82,9 +82,7 @@ export class DeleteGate {
       needsLook: true,
     });
     if (verdict === "confirm") this.wantsFullLook = true;
-    if (verdict === "held") {
-      this.#hold({ side: "here", deletes: this.#lostByPush(whole), files: trees.files }, before);
-    }
+    if (verdict === "held") this.#hold({ side: "here", ...this.#here.extent }, before);
     return verdict === "pass" ? whole : { ...whole, push: withoutDeletes(whole, deletes) };
   }
 
@@ -93,8 +91,9 @@ export class DeleteGate {
     if (!guardRemote) return whole;
     // What is wanted at another path is moved, not lost.
     const wanted = contentsOf(whole.download);
-    const lost =
-      whole.remove.filter(({ entry }) => entry.kind === "file" && !wanted.has(entry.content)).length;
+    const lost = pathsOf(
+      whole.remove.filter(({ entry }) => entry.kind === "file" && !wanted.has(entry.content)),
+    );
     const verdict = this.#there.judge({
       count: whole.remove.length,
       lost,
@@ -104,16 +103,16 @@ export class DeleteGate {
       restFrom: UNCONFIRMED_MAX + 1,
       needsLook: false,
     });
-    if (verdict === "held") this.#hold({ side: "server", deletes: lost, files: trees.files }, before);
-    return verdict === "pass" ? whole : { ...whole, remove: [] };
+    if (verdict === "held") this.#hold({ side: "server", ...this.#there.extent }, before);
+    return verdict === "pass" ? whole : withoutRemovals(whole);
   }
 
-  #lostByPush(whole: Plan): number {
+  #lostByPush(whole: Plan): SyncPath[] {
     const brought = contentsOf(whole.push);
-    return whole.push.filter((step) => {
+    return pathsOf(whole.push.filter((step) => {
       const entry = step.do === "delete" ? this.#parts.trees.synced.get(step.path)?.entry : undefined;
       return entry?.kind === "file" && !brought.has(entry.content);
-    }).length;
+    }));
   }
 
   #hold(held: HeldDeletes, before: HeldDeletes | null): void {
@@ -131,7 +130,11 @@ class DeleteRun {
   #since = 0;
   #first = 0;
   #confirmed = false;
+  /** What passed and is still to be carried out: planned again, it is not deleted again. */
+  #passed: ReadonlySet<SyncPath> = new Set();
   resting = false;
+  /** What is held, with what went before in the same run of deletes. */
+  extent = { deletes: 0, files: 0 };
 
   constructor(quietMs: number) {
     this.#quietMs = quietMs;
@@ -139,6 +142,7 @@ class DeleteRun {
 
   forget(): void {
     this.#guard = GUARD_AT_REST;
+    this.#passed = new Set();
     this.#count = 0;
     this.resting = false;
   }
@@ -152,7 +156,7 @@ class DeleteRun {
   judge(
     { count, lost, files, now, settle, restFrom, needsLook }: {
       count: number;
-      lost: number;
+      lost: readonly SyncPath[];
       files: number;
       now: number;
       settle: boolean;
@@ -163,9 +167,19 @@ class DeleteRun {
     const rest = settle ? this.#rest(count, now, restFrom, needsLook) : "pass";
     this.resting = rest !== "pass";
     if (rest !== "pass") return rest;
-    const { held, state } = guardDeletes(this.#guard, files, lost, now);
+    const fresh = lost.filter((path) => !this.#passed.has(path)).length;
+    const { held, state } = guardDeletes(this.#guard, files, fresh, now);
+    if (held) {
+      const goesOn = now - this.#guard.last <= GUARD_WINDOW_MS;
+      this.extent = {
+        deletes: fresh + (goesOn ? this.#guard.deleted : 0),
+        files: goesOn ? Math.max(files, this.#guard.filesBefore) : files,
+      };
+      return "held";
+    }
     this.#guard = state;
-    return held ? "held" : "pass";
+    this.#passed = new Set(lost);
+    return "pass";
   }
 
   #rest(count: number, now: number, restFrom: number, needsLook: boolean): "pass" | "rest" | "confirm" {
@@ -191,6 +205,18 @@ function withoutDeletes(whole: Plan, deletes: readonly Step[]): Plan["push"] {
   return whole.push.filter((step) =>
     step.do === "upload" && (step.entry.kind === "dir" || !makesRoom.has(step.path))
   );
+}
+
+/** The plan without removals here, and without files that need the removals below them first. */
+function withoutRemovals(whole: Plan): Plan {
+  const makesRoom = new Set<SyncPath>();
+  for (const step of whole.remove) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
+  const download = whole.download.filter((step) => step.entry.kind === "dir" || !makesRoom.has(step.path));
+  return { ...whole, download, remove: [] };
+}
+
+function pathsOf(steps: readonly Step[]): SyncPath[] {
+  return steps.map(({ path }) => path);
 }
 
 /** Contents that the steps bring to some path. */
