@@ -5,7 +5,7 @@
  */
 import { ChunkList, digestHex, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import { type Entry, type FileEntry, sameContent } from "../core/entry.ts";
-import { parentOf, type SyncPath } from "../core/path.ts";
+import { ancestorsOf, isBelow, parentOf, type SyncPath } from "../core/path.ts";
 import type { Step } from "../core/plan.ts";
 import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
 import { RemoteError } from "../protocol/errors.ts";
@@ -38,6 +38,8 @@ export class Pull {
   readonly #transfers: Transfers;
   #group: Waiting[] = [];
   #groupBytes = 0;
+  /** What could not be done now. What lies above or below such a path has to wait for it too. */
+  readonly #postponed = new Set<SyncPath>();
 
   constructor(replica: Replica, remote: Remote, transfers: Transfers) {
     this.#replica = replica;
@@ -47,15 +49,24 @@ export class Pull {
 
   /** Carries out everything; large contents go on in the background. @throws what ended the conversation */
   async run(downloads: readonly DownloadStep[], removals: readonly RemoveStep[]): Promise<void> {
-    const dirs = downloads.filter((step) => step.entry.kind === "dir");
-    for (const step of dirs) this.#makeDir(step);
+    this.makeDirs(downloads.filter((step) => step.entry.kind === "dir"));
     const { rest, files } = this.#moveHere(downloads.filter((step) => step.entry.kind !== "dir"), removals);
     for (const step of rest) this.#remove(step);
-    const contents = files.filter((step) => !this.#setMetaOnly(step));
+    const contents = files.filter((step) => !this.#setMetaOnly(step) && !this.#mustWait(step.path));
     await this.#download(contents.filter((step) => isSmallFile(step.entry)));
     for (const step of contents) if (step.entry.kind === "link") this.#stageLink(step);
     await this.#placeGroup();
-    for (const step of contents) if (isLargeFile(step.entry)) await this.#fetch(step);
+    for (const step of contents) {
+      if (isLargeFile(step.entry) && !this.#mustWait(step.path)) await this.#fetch(step);
+    }
+  }
+
+  /** Whether `path` is to take the place of, or to stand in, something that could not be changed yet. */
+  #mustWait(path: SyncPath): boolean {
+    if (this.#postponed.size === 0) return false;
+    for (const dir of ancestorsOf(path)) if (this.#postponed.has(dir)) return true;
+    for (const other of this.#postponed) if (isBelow(other, path)) return true;
+    return false;
   }
 
   /** What stands at `path` as the plan saw it; `undefined` if it must be looked at first. */
@@ -71,12 +82,18 @@ export class Pull {
 
   #unsure(path: SyncPath): undefined {
     this.#replica.unsteady.set(path, "shallow");
+    this.#postponed.add(path);
     return undefined;
+  }
+
+  /** Makes directories, parents first. */
+  makeDirs(steps: readonly DownloadStep[]): void {
+    for (const step of steps) this.#makeDir(step);
   }
 
   #makeDir(step: DownloadStep): void {
     const { entry, path } = step;
-    if (entry.kind !== "dir" || this.#setMetaOnly(step)) return;
+    if (entry.kind !== "dir" || this.#setMetaOnly(step) || this.#mustWait(path)) return;
     this.#tryNow(path, () => this.#place({ step, staged: this.#replica.disk.stageDir(entry.mode) }));
   }
 
@@ -238,7 +255,11 @@ export class Pull {
     this.#group = [];
     this.#groupBytes = 0;
     await this.#replica.makeDurable();
-    for (const waiting of group) this.#tryNow(waiting.step.path, () => this.#place(waiting));
+    for (const waiting of group) {
+      const { path } = waiting.step;
+      if (this.#mustWait(path)) this.#replica.disk.discard(waiting.staged);
+      else this.#tryNow(path, () => this.#place(waiting));
+    }
   }
 
   #place({ step, staged }: Waiting): void {
@@ -316,6 +337,7 @@ export class Pull {
 
   #changed(path: SyncPath): false {
     this.#replica.lookAgain.set(path, "deep");
+    this.#postponed.add(path);
     return false;
   }
 
@@ -326,6 +348,7 @@ export class Pull {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.#replica.problem(path, error.message, "pull");
+      this.#postponed.add(path);
       const parent = parentOf(path);
       if (parent !== null && error.code === "not_found") this.#replica.lookAgain.set(parent, "shallow");
       return undefined;
