@@ -9,6 +9,8 @@ import type { Clock } from "../system/clock.ts";
 import type { EngineEvent } from "./events.ts";
 import type { Trees } from "./trees.ts";
 
+type RemoveStep = Plan["remove"][number];
+
 export interface HeldDeletes {
   /** Where the files were deleted. */
   readonly side: "here" | "server";
@@ -91,11 +93,10 @@ export class DeleteGate {
     if (!guardRemote) return whole;
     // What is wanted at another path is moved, not lost.
     const wanted = contentsOf(whole.download);
-    const lost = pathsOf(
-      whole.remove.filter(({ entry }) => entry.kind === "file" && !wanted.has(entry.content)),
-    );
+    const isLost = ({ entry }: RemoveStep) => entry.kind === "file" && !wanted.has(entry.content);
+    const lost = pathsOf(whole.remove.filter(isLost));
     const verdict = this.#there.judge({
-      count: whole.remove.length,
+      count: lost.length,
       lost,
       files: trees.files,
       now: clock.monotonic(),
@@ -104,7 +105,7 @@ export class DeleteGate {
       needsLook: false,
     });
     if (verdict === "held") this.#hold({ side: "server", ...this.#there.extent }, before);
-    return verdict === "pass" ? whole : withoutRemovals(whole);
+    return verdict === "pass" ? whole : withoutRemovals(whole, isLost);
   }
 
   #lostByPush(whole: Plan): SyncPath[] {
@@ -208,11 +209,13 @@ function withoutDeletes(whole: Plan, deletes: readonly Step[]): Plan["push"] {
 }
 
 /** The plan without removals here, and without files that need the removals below them first. */
-function withoutRemovals(whole: Plan): Plan {
+function withoutRemovals(whole: Plan, isLost: (step: RemoveStep) => boolean): Plan {
+  const held = whole.remove.filter(isLost);
   const makesRoom = new Set<SyncPath>();
-  for (const step of whole.remove) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
+  for (const step of held) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
   const download = whole.download.filter((step) => step.entry.kind === "dir" || !makesRoom.has(step.path));
-  return { ...whole, download, remove: [] };
+  const remove = whole.remove.filter((step) => !isLost(step) && !makesRoom.has(step.path));
+  return { ...whole, download, remove };
 }
 
 function pathsOf(steps: readonly Step[]): SyncPath[] {

@@ -387,8 +387,9 @@ export class Engine {
       if (signal.aborted) return;
       await this.#look({ all: false, paths: originsToCheck(this.#replica.trees) }, signal, push);
       await this.#pushRenames(remote);
-      if (this.#scope === null) await pullMoves(this.#replica);
-      await this.#carryOut(this.#gate.filter(this.#plan(), this.#watching), remote, push);
+      const pull = new Pull(this.#replica, remote, this.#transfers);
+      if (this.#scope === null) await pullMoves(this.#replica, pull);
+      await this.#carryOut(this.#gate.filter(this.#plan(), this.#watching), push, pull);
       await this.#replica.flush();
       if (push.stale > 0) await this.#waitForNews(signal);
     } catch (error) {
@@ -493,7 +494,7 @@ export class Engine {
     };
   }
 
-  async #carryOut(todo: Plan, remote: Remote, push: Push): Promise<void> {
+  async #carryOut(todo: Plan, push: Push, pull: Pull): Promise<void> {
     const { trees } = this.#replica;
     for (const step of todo.adopt) {
       if (step.entry === null) trees.agreeGone(step.path, step.revision);
@@ -510,7 +511,6 @@ export class Engine {
       for (const step of todo.push) await push.add(step);
       await push.drain();
     };
-    const pull = new Pull(this.#replica, remote, this.#transfers);
     const ends = await Promise.allSettled([upload(), pull.run(todo.download, todo.remove)]);
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
@@ -567,7 +567,9 @@ export class Engine {
  */
 function originsToCheck(trees: Trees): Map<SyncPath, "deep"> {
   const inodes = new Set<number>();
-  for (const [path, found] of trees.local) if (found !== null && !trees.synced.has(path)) inodes.add(found.stat.ino);
+  for (const [path, found] of trees.local) {
+    if (found !== null && !trees.synced.has(path)) inodes.add(found.stat.ino);
+  }
   const origins = new Map<SyncPath, "deep">();
   if (inodes.size === 0) return origins;
   for (const [path, node] of trees.synced) {

@@ -159,14 +159,14 @@ class Look {
     const below: SyncPath[] = [];
     for (const item of items) {
       if ("problem" in item) {
-        this.#problem(dir === null ? item.name : `${dir}/${item.name}`, item.problem);
+        this.#unsyncable(dir, item.name, item.problem);
         continue;
       }
       let path: SyncPath;
       try {
         path = joinPath(dir, item.name);
       } catch (error) {
-        this.#problem(dir === null ? item.name : `${dir}/${item.name}`, String((error as Error).message));
+        this.#unsyncable(dir, item.name, (error as Error).message);
         continue;
       }
       await this.#examine(path, item.stat);
@@ -386,6 +386,11 @@ class Look {
 
   #protectAll(): void {
     this.#rootUnlisted = true;
+  }
+
+  #unsyncable(dir: SyncPath | null, name: string, reason: string): void {
+    const path = dir === null ? name : `${dir}/${name}`;
+    this.#problem(path, `Cannot sync "${path}": ${reason}`);
   }
 
   #problem(path: string, reason: string): void {

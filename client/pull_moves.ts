@@ -2,15 +2,29 @@
  * Renames directories here that were renamed on the server: one rename(2), whatever they hold. Only where nothing else
  * changed on this side; everything else is left to the plan, path by path.
  */
-import { isAtOrBelow, rebase } from "../core/path.ts";
+import { ancestorsOf, isAtOrBelow, parentOf, rebase, type SyncPath } from "../core/path.ts";
 import { DiskError } from "../system/disk.ts";
+import type { DownloadStep, Pull } from "./pull.ts";
 import type { Replica } from "./replica.ts";
 import type { RemoteMove, Trees } from "./trees.ts";
 
-export async function pullMoves(replica: Replica): Promise<void> {
+export async function pullMoves(replica: Replica, pull: Pull): Promise<void> {
   for (const move of replica.trees.moves.splice(0)) {
-    if (isPlain(replica, move)) await carryOut(replica, move);
+    if (!isPlain(replica, move)) continue;
+    pull.makeDirs(newParents(replica.trees, move.to));
+    if (hasParent(replica.trees, move.to)) await carryOut(replica, move);
   }
+}
+
+/** Directories above `to` that are new on the server too, outermost first. */
+function newParents(trees: Trees, to: SyncPath): DownloadStep[] {
+  const steps: DownloadStep[] = [];
+  for (const path of [...ancestorsOf(to)].reverse()) {
+    const head = trees.remote.get(path);
+    if (head?.entry?.kind !== "dir" || trees.localEntry(path) !== null) continue;
+    steps.push({ do: "download", path, entry: head.entry, revision: head.revision, replaces: null });
+  }
+  return steps;
 }
 
 /** Whether the subtree here is the one that the server had, and all of it went to the new place. */
@@ -28,13 +42,13 @@ function isPlain({ trees, busy, blocked }: Replica, { from, to }: RemoteMove): b
     const head = trees.remote.get(rebase(path, from, to));
     if (head?.entry?.kind !== node.entry.kind) return false;
   }
-  return hasParent(trees, to);
+  return true;
 }
 
-/** The directory that will hold `to` is here already. */
-function hasParent(trees: Trees, to: RemoteMove["to"]): boolean {
-  const slash = to.lastIndexOf("/");
-  return slash < 0 || trees.synced.get(to.slice(0, slash) as RemoteMove["to"])?.entry.kind === "dir";
+/** The directory that will hold `to` is here. */
+function hasParent(trees: Trees, to: SyncPath): boolean {
+  const parent = parentOf(to);
+  return parent === null || trees.localEntry(parent)?.kind === "dir";
 }
 
 async function carryOut(replica: Replica, { from, to, revision, author }: RemoteMove): Promise<void> {
