@@ -96,6 +96,7 @@ export class Engine {
   #restWaiters: (() => void)[] = [];
   readonly #waiting = new Set<"unsteady" | "deletes">();
   #scope: Scope | null = null;
+  readonly #told = new Map<string, string>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -440,6 +441,18 @@ export class Engine {
       this.#options.onLooked?.(clock.monotonic() - started, outcome.directories);
     }
     for (const path of outcome.unsteady) this.#replica.unsteady.set(path, "deep");
+    this.#tellProblems();
+  }
+
+  /** Tells of each problem that a look met, once. */
+  #tellProblems(): void {
+    const { problems } = this.#replica.trees;
+    for (const path of this.#told.keys()) if (!problems.has(path)) this.#told.delete(path);
+    for (const { path, reason, at } of problems.values()) {
+      if (at !== "look" || this.#told.get(path) === reason) continue;
+      this.#told.set(path, reason);
+      this.#options.onEvent({ type: "problem", path, reason });
+    }
   }
 
   /** Looks again at what changed under the last look. */
