@@ -1,14 +1,13 @@
 /** Receives one large content into the staging area, going on where an earlier try stopped. */
 import { AssembleError, Assembler } from "../core/assemble.ts";
 import { CHUNK_MAX, chunkContent, ChunkList, ChunkListBuilder } from "../core/chunk.ts";
-import type { ContentId, FileEntry } from "../core/entry.ts";
+import type { FileEntry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { DataOp } from "../protocol/messages.ts";
 import type { LargeSink, VersionRef } from "../protocol/remote.ts";
 import { DiskError, type ReadHandle, type Staged, type StageFile } from "../system/disk.ts";
 import type { Replica } from "./replica.ts";
-import type { Trees } from "./trees.ts";
 
 export class FetchSink implements LargeSink {
   /** The version that stands here and that the server may refer to. */
@@ -25,7 +24,7 @@ export class FetchSink implements LargeSink {
     const { trees, disk } = replica;
     this.#size = entry.size;
     this.#stage = disk.stageLarge(entry.content);
-    const near = trees.synced.has(path) ? path : sameContentAt(trees, entry.content) ?? path;
+    const near = trees.synced.has(path) ? path : trees.pathOfLarge(entry.content) ?? path;
     const node = trees.synced.get(near);
     this.#baseChunks = node?.entry.kind === "file" && node.revision > 0 ? replica.chunks(near) : null;
     this.#baseHandle = this.#baseChunks === null ? null : openIfThere(() => disk.open(near));
@@ -89,14 +88,6 @@ export class FetchSink implements LargeSink {
     }
     return new ProtocolError(`the server sent a content that does not fit: ${error.message}`);
   }
-}
-
-/** A path that is synced with this very content: a copy then needs no bytes from the server. */
-function sameContentAt(trees: Trees, content: ContentId): SyncPath | null {
-  for (const [path, { entry }] of trees.synced) {
-    if (entry.kind === "file" && entry.content === content) return path;
-  }
-  return null;
 }
 
 function openIfThere(open: () => ReadHandle): ReadHandle | null {

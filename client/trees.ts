@@ -2,9 +2,9 @@
  * The three trees of a replica in memory. *Synced* is complete; *local* and *remote* hold only what differs from it.
  * Nothing here touches the disk or the link: the engine reports what it saw and what was done.
  */
-import { type Entry, sameEntry } from "../core/entry.ts";
+import { type ContentId, type Entry, sameEntry } from "../core/entry.ts";
 import { isAtOrBelow, isBelow, rebase, type SyncPath } from "../core/path.ts";
-import type { ChunkList } from "../core/chunk.ts";
+import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import { invariant } from "../core/invariant.ts";
 import type { Author, Notice, Revision } from "../protocol/messages.ts";
 import { sameStat, type Stat } from "../system/disk.ts";
@@ -67,6 +67,8 @@ export class Trees {
   /** Files (not directories or links) in the synced tree. */
   files = 0;
 
+  /** Where a large content was last agreed on; may be out of date. */
+  readonly #large = new Map<ContentId, SyncPath>();
   /** Rows whose stat alone was renewed. */
   readonly #refresh = new Set<SyncPath>();
   #pending: {
@@ -79,6 +81,7 @@ export class Trees {
     this.upTo = cursor;
     for (const [path, row] of rows) {
       this.synced.set(path, { entry: row.entry, revision: row.revision, stat: row.stat, seen: 0 });
+      this.#noteLarge(path, row.entry);
       if (row.entry.kind === "file") this.files++;
     }
   }
@@ -95,6 +98,7 @@ export class Trees {
       node.revision = revision;
       node.stat = stat;
     }
+    this.#noteLarge(path, entry);
     this.#pending.gone.delete(path);
     this.#pending.set.set(path, chunks?.bytes ?? null);
     if (chunks !== null) this.waitingChunks.set(path, chunks.bytes);
@@ -128,6 +132,7 @@ export class Trees {
       this.synced.delete(path);
       node.revision = revision;
       this.synced.set(target, node);
+      this.#noteLarge(target, node.entry);
       this.#settleRemote(path, revision);
       if (sameEntry(this.remote.get(target)?.entry ?? null, node.entry)) this.#settleRemote(target, revision);
       if (looked) this.#rebaseLocal(path, target);
@@ -141,6 +146,19 @@ export class Trees {
     const found = this.local.get(to);
     if (found === undefined) this.local.set(to, null);
     else if (found !== null) this.noteFound(to, found);
+  }
+
+  #noteLarge(path: SyncPath, entry: Entry): void {
+    if (entry.kind === "file" && entry.size > SINGLE_CHUNK_MAX) this.#large.set(entry.content, path);
+  }
+
+  /** A path that is synced with this large content, so that another copy of it needs no bytes from the server. */
+  pathOfLarge(content: ContentId): SyncPath | null {
+    const path = this.#large.get(content);
+    const entry = path === undefined ? undefined : this.synced.get(path)?.entry;
+    if (path !== undefined && entry?.kind === "file" && entry.content === content) return path;
+    this.#large.delete(content);
+    return null;
   }
 
   #settleRemote(path: SyncPath, revision: Revision): void {
@@ -285,6 +303,7 @@ export class Trees {
     this.problems.clear();
     this.waitingChunks.clear();
     this.moves.length = 0;
+    this.#large.clear();
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
     this.upTo = 0;

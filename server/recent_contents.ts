@@ -20,10 +20,14 @@ export class RecentContents {
     if (this.#contents.has(id)) return;
     this.#contents.set(id, bytes);
     this.#bytes += bytes.length;
-    for (const [oldest, old] of this.#contents) {
+    if (this.#bytes > BYTES_MAX) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    for (const [oldest, bytes] of this.#contents) {
       if (this.#bytes <= BYTES_MAX) break;
       this.#contents.delete(oldest);
-      this.#bytes -= old.length;
+      this.#bytes -= bytes.length;
     }
   }
 }
