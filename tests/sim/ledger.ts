@@ -8,6 +8,8 @@ import type { Thing, Tree } from "./tree.ts";
 interface Touch {
   /** What each actor left there, by its last action on the path. */
   readonly last: Map<string, Thing | null>;
+  /** Where what stands there was moved from. */
+  readonly origins: Set<string>;
 }
 
 export class Ledger {
@@ -56,12 +58,20 @@ export class Ledger {
     for (const path of new Set([...before.keys(), ...after.keys()])) {
       if (before.get(path)?.text !== after.get(path)?.text) this.#touch(actor, path, after.get(path) ?? null);
     }
+    const places = new Map([...before].map(([path, { ino }]) => [ino, path]));
+    for (const [path, { ino }] of after) {
+      const origin = places.get(ino);
+      if (origin !== undefined && origin !== path) {
+        this.#touch(actor, path, after.get(path)!).origins.add(origin);
+      }
+    }
   }
 
-  #touch(actor: string, path: string, thing: Thing | null): void {
+  #touch(actor: string, path: string, thing: Thing | null): Touch {
     let touch = this.#touched.get(path);
-    if (touch === undefined) this.#touched.set(path, touch = { last: new Map() });
+    if (touch === undefined) this.#touched.set(path, touch = { last: new Map(), origins: new Set() });
     touch.last.set(actor, thing);
+    return touch;
   }
 
   /** Who touched `path`, or anything above or below it, in this phase. */
@@ -74,10 +84,20 @@ export class Ledger {
     return actors;
   }
 
+  /** The same, with those around the places that what stands there came from. */
+  #actorsBehind(path: string, seen: Set<string>): Set<string> {
+    const actors = this.actorsAround(path);
+    seen.add(path);
+    for (const origin of this.#touched.get(path)?.origins ?? []) {
+      if (!seen.has(origin)) { for (const actor of this.#actorsBehind(origin, seen)) actors.add(actor); }
+    }
+    return actors;
+  }
+
   /** Paths that one actor alone touched, around which nobody else did anything, and what must stand there. */
   *uncontested(): Generator<{ path: string; actor: string; thing: Thing | null }> {
     for (const [path, { last }] of this.#touched) {
-      const actors = this.actorsAround(path);
+      const actors = this.#actorsBehind(path, new Set());
       if (actors.size !== 1) continue;
       const [actor] = actors;
       yield { path, actor: actor!, thing: last.get(actor!) ?? null };

@@ -1,7 +1,9 @@
 /** Trees as the simulator compares them. */
 import type { ContentId } from "../../core/entry.ts";
 import { displayPath } from "../../core/path.ts";
-import type { Dumped, UserSide } from "../fakes/user_side.ts";
+import type { MemDisk } from "../fakes/mem_disk.ts";
+import type { Inode } from "../fakes/mem_inodes.ts";
+import type { Dumped } from "../fakes/user_side.ts";
 import { contentIdOf } from "./contents.ts";
 
 /** One thing in a folder. Equal texts mean that it is the same in everything that is synced. */
@@ -9,23 +11,38 @@ export interface Thing {
   readonly kind: Dumped["kind"];
   readonly content: ContentId | null;
   readonly text: string;
+  readonly ino: number;
 }
 
 export type Tree = ReadonlyMap<string, Thing>;
 
-export function treeOf(user: UserSide): Tree {
+export function treeOf(disk: MemDisk): Tree {
   const tree = new Map<string, Thing>();
-  for (const [path, dumped] of user.tree()) tree.set(path, thingOf(dumped));
+  const inos = new Map<string, number>();
+  number(disk.inodes.root, "", inos);
+  for (const [path, dumped] of disk.user.tree()) tree.set(path, thingOf(dumped, inos.get(path)!));
   return tree;
 }
 
-function thingOf(dumped: Dumped): Thing {
+function number(dir: Inode, prefix: string, inos: Map<string, number>): void {
+  for (const [name, inode] of dir.entries) {
+    inos.set(prefix + name, inode.ino);
+    if (inode.kind === "dir") number(inode, `${prefix}${name}/`, inos);
+  }
+}
+
+function thingOf(dumped: Dumped, ino: number): Thing {
   const { kind, bytes, target, mode, mtime } = dumped;
   if (kind !== "file") {
-    return { kind, content: null, text: `${kind} ${target ?? (mode & 0o777).toString(8)}` };
+    return { kind, content: null, text: `${kind} ${target ?? (mode & 0o777).toString(8)}`, ino };
   }
   const content = contentIdOf(bytes!);
-  return { kind, content, text: `file ${content} ${bytes!.length} B ${(mode & 0o777).toString(8)} ${mtime}` };
+  return {
+    kind,
+    content,
+    text: `file ${content} ${bytes!.length} B ${(mode & 0o777).toString(8)} ${mtime}`,
+    ino,
+  };
 }
 
 /** What differs, one line each. */

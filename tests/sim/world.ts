@@ -176,19 +176,19 @@ export class World {
   }
 
   tree(actor: number): Tree {
-    return treeOf(this.machine(actor).disk.user);
+    return treeOf(this.machine(actor).disk);
   }
 
   /** Lets a user act in his folder. What he does survives a power cut. */
   act(actor: number, action: (user: UserSide) => void): void {
     const machine = this.machine(actor);
     const { user } = machine.disk;
-    const before = treeOf(user);
+    const before = treeOf(machine.disk);
     this.ledger.next();
     try {
       action(user);
     } finally {
-      this.ledger.record(machine.name, before, treeOf(user));
+      this.ledger.record(machine.name, before, treeOf(machine.disk));
       user.sync();
     }
   }
