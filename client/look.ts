@@ -210,9 +210,15 @@ class Look {
   async #read(path: SyncPath, stat: Stat, node: SyncedNode | undefined): Promise<Found | null> {
     const { disk } = this.#context;
     const seen = this.#generation;
-    const mode = modeOf(stat, node);
     if (stat.kind === "dir") {
-      return { entry: { kind: "dir", mode }, stat, racy: false, bytes: null, chunks: null, seen };
+      return {
+        entry: { kind: "dir", mode: modeOf(stat, node) },
+        stat,
+        racy: false,
+        bytes: null,
+        chunks: null,
+        seen,
+      };
     }
     if (stat.kind === "link") {
       const target = disk.readLink(path);
@@ -235,7 +241,7 @@ class Look {
       return null;
     }
     const moved = node === undefined ? this.#movedHere(stat) : null;
-    return moved ?? await this.#readFile(path, mode, node);
+    return moved ?? await this.#readFile(path, node);
   }
 
   /**
@@ -263,7 +269,7 @@ class Look {
     return this.#byInode;
   }
 
-  async #readFile(path: SyncPath, mode: number, node: SyncedNode | undefined): Promise<Found | null> {
+  async #readFile(path: SyncPath, node: SyncedNode | undefined): Promise<Found | null> {
     const handle = this.#context.disk.open(path);
     try {
       const before = handle.stat();
@@ -279,7 +285,8 @@ class Look {
         kind: "file",
         size: content.size,
         mtime: mtimeOf(after, node),
-        mode,
+        // Of the same moment as the stat that is remembered, or a change between listing and reading stays unseen.
+        mode: modeOf(after, node),
         content: content.id,
       };
       const { bytes, chunks } = content;
