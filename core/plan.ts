@@ -145,25 +145,24 @@ function upload(input: PlanInput, path: SyncPath, entry: DirEntry): Step {
 function keepParentsOfDownloads(input: PlanInput, steps: Map<SyncPath, Step>): void {
   for (const step of [...steps.values()]) {
     if (step.do !== "download") continue;
+    const deleted: SyncPath[] = [];
+    let waits = false;
     for (const dir of ancestorsOf(step.path)) {
       const above = steps.get(dir);
-      if (above === undefined) continue;
-      if (above.do === "upload" && above.entry.kind !== "dir") {
-        steps.delete(step.path);
-        break;
-      }
-      if (above.do !== "delete") continue;
-      const head = input.remote.get(dir) ?? input.synced.get(dir);
-      if (head?.entry?.kind !== "dir") continue;
-      steps.set(dir, {
-        do: "download",
-        path: dir,
-        entry: head.entry,
-        revision: head.revision,
-        replaces: null,
-      });
+      if (above?.do === "delete") deleted.push(dir);
+      else if (above?.do === "upload" && above.entry.kind !== "dir") waits = true;
     }
+    if (waits) {
+      // The directories between are deleted no more than what waits in them.
+      for (const path of [step.path, ...deleted]) steps.delete(path);
+    } else for (const dir of deleted) keepDirectory(input, dir, steps);
   }
+}
+
+function keepDirectory(input: PlanInput, path: SyncPath, steps: Map<SyncPath, Step>): void {
+  const head = input.remote.get(path) ?? input.synced.get(path);
+  if (head?.entry?.kind !== "dir") return;
+  steps.set(path, { do: "download", path, entry: head.entry, revision: head.revision, replaces: null });
 }
 
 function order(steps: Iterable<Step>): Plan {
