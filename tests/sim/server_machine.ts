@@ -5,7 +5,8 @@ import { tokenHash } from "../../server/auth.ts";
 import { Folder } from "../../server/folder.ts";
 import { ownerConnector } from "../../server/owner_remote.ts";
 import { serveLink } from "../../server/session.ts";
-import type { Commit } from "../../server/store/records.ts";
+import { ContentsError } from "../../server/store/contents.ts";
+import type { Commit, Device } from "../../server/store/records.ts";
 import type { Listener } from "../../system/link.ts";
 import type { SkewedClock } from "../fakes/manual_clock.ts";
 import { MemContents, type PrivateFiles } from "../fakes/mem_contents.ts";
@@ -13,7 +14,7 @@ import { MemDisk } from "../fakes/mem_disk.ts";
 import type { MemNetwork } from "../fakes/mem_network.ts";
 import { MemRecords } from "../fakes/mem_records.ts";
 import { MemState } from "../fakes/mem_state.ts";
-import type { SeededRandom } from "../fakes/seeded_random.ts";
+import { SeededRandom } from "../fakes/seeded_random.ts";
 import { Life, mortal, mortalDisk, ProcessKilled } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { WatchEvents } from "./watch_events.ts";
@@ -46,6 +47,8 @@ export class ServerMachine {
   contents: MemContents;
   engine: Engine | null = null;
   readonly #parts: ServerParts;
+  readonly #devices: Device[] = [];
+  #identity: bigint;
   #life: Life | null = null;
   #listener: Listener | null = null;
 
@@ -54,12 +57,16 @@ export class ServerMachine {
     this.clock = parts.clock;
     this.disk = new MemDisk({ clock: () => parts.clock.now(), granularityUs: parts.granularityUs });
     this.state = new MemState(parts.random.fork());
-    this.records = new MemRecords(parts.random.fork(), parts.clock);
-    this.contents = new MemContents(privateFiles(this.disk), {
-      syncData: () => parts.clock.sleep(parts.random.int(SYNC_MS_MAX)),
-    });
+    this.#identity = parts.random.fork().seed;
+    this.records = new MemRecords(new SeededRandom(this.#identity), parts.clock);
+    this.contents = this.#makeContents();
     this.watch = new WatchEvents(parts.clock, parts.random.fork());
     this.disk.onEvent = (path) => this.watch.note(path);
+  }
+
+  #makeContents(): MemContents {
+    const { clock, random } = this.#parts;
+    return new MemContents(privateFiles(this.disk), { syncData: () => clock.sleep(random.int(SYNC_MS_MAX)) });
   }
 
   get alive(): boolean {
@@ -68,6 +75,7 @@ export class ServerMachine {
 
   addDevice(id: string, name: string, user: string, token: Uint8Array): void {
     const device = { id, name, user, tokenHash: tokenHash(token), created: this.clock.now(), revoked: false };
+    this.#devices.push(device);
     this.records.addDevice(device);
   }
 
@@ -137,6 +145,19 @@ export class ServerMachine {
     await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX));
   }
 
+  /** The server's directory is lost. It comes back empty: as it was at its first start, or as another folder. */
+  loseEverything(sameIdentity: boolean): void {
+    this.kill();
+    for (const path of this.disk.user.tree().keys()) if (!path.includes("/")) this.disk.user.removeTree(path);
+    for (const name of this.disk.privateList()) this.disk.privateRemove(name);
+    this.disk.user.sync();
+    if (!sameIdentity) this.#identity++;
+    this.state = new MemState(this.#parts.random.fork());
+    this.records = new MemRecords(new SeededRandom(this.#identity), this.clock);
+    for (const device of this.#devices) this.records.addDevice(device);
+    this.contents = this.#makeContents();
+  }
+
   killAfter(calls: number): void {
     this.#life?.killAfter(calls);
   }
@@ -166,7 +187,14 @@ function privateFiles(disk: MemDisk): PrivateFiles {
     write(name, bytes) {
       // A new file under the name, as after a rename: the plain tree keeps the one it has.
       disk.privateRemove(name);
-      disk.privateWrite(name, bytes);
+      try {
+        disk.privateWrite(name, bytes);
+      } catch (error) {
+        disk.privateRemove(name);
+        // What was only to be resumed is sent again.
+        if (name.startsWith("incoming/")) return;
+        throw new ContentsError("no_space", `Cannot keep a content: ${(error as Error).message}`);
+      }
       disk.inodes.makeDurable();
     },
     remove: (name) => disk.privateRemove(name),
