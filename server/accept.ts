@@ -95,14 +95,17 @@ export class Acceptance {
 
   /**
    * Whether a replica merely forgot that it had this version (a power cut, a lost state): what it holds was the head
-   * once, later than the base that it remembers. That is no edit, and nothing is lost: the history has it.
+   * once, later than the base that it remembers, and the path was never empty since. That is no edit, and nothing is
+   * lost: the history has it.
    */
   #isOutdated(path: SyncPath, entry: Entry, base: Revision): boolean {
     if (entry.kind === "dir") return false;
     const same = (old: Entry | null) =>
       old?.kind === entry.kind && sameContent(old, entry) &&
       (old.kind !== "file" || entry.kind !== "file" || old.mtime === entry.mtime);
-    return this.#records.versions(path).some((old) => old.revision > base && same(old.entry));
+    const versions = this.#records.versions(path);
+    const since = versions.findLastIndex((old) => old.entry === null);
+    return versions.slice(since + 1).some((old) => old.revision > base && same(old.entry));
   }
 
   #conflict(
