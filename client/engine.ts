@@ -180,6 +180,10 @@ export class Engine {
       await this.#replica.flush();
       this.#noteState();
       return this.status();
+    } catch (error) {
+      // What was agreed on before stays so; forgetting it would cost comparisons, or conflicts that are none.
+      await this.#replica.flush().catch(() => {});
+      throw error;
     } finally {
       remote.close();
       this.#connected = false;
