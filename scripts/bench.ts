@@ -88,6 +88,7 @@ async function measureAll(options: Options, dir: string): Promise<void> {
       ...await compare(scenario, {
         ...options,
         dir,
+        timesMax: options.small ? 1 : Infinity,
         starters: rival ? [options.startFsync, options.startRsync] : [options.startFsync],
         onSource: (size) => sources.push(size),
         onProgress: progress,

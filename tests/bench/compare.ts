@@ -17,6 +17,8 @@ export interface CompareOptions {
   readonly dir: string;
   readonly sizes: Sizes;
   readonly repeats: number;
+  /** Bounds how often a step is measured in one repeat. */
+  readonly timesMax: number;
   readonly chosen: (name: string) => boolean;
   /** Starts a contender that keeps its things in a directory. */
   readonly starters: readonly ((dir: string) => Promise<Rig>)[];
@@ -53,7 +55,7 @@ function stepsToDo({ steps }: Scenario, chosen: (name: string) => boolean): Step
 
 async function repeatOnce(
   work: { dir: string; source: string; steps: readonly Step[]; odd: boolean },
-  { starters, onProgress }: CompareOptions,
+  { starters, timesMax, onProgress }: CompareOptions,
   results: ReadonlyMap<string, Comparison>,
 ): Promise<void> {
   await using rigs = new AsyncDisposableStack();
@@ -68,7 +70,7 @@ async function repeatOnce(
   // Who is first finds the machine in another state; so they take turns.
   if (work.odd) places.reverse();
   for (const step of work.steps) {
-    for (let time = 0; time < step.times; time++) {
+    for (let time = 0; time < Math.min(step.times, timesMax); time++) {
       for (const place of places) {
         onProgress(`${step.name}: ${place.rig.name}`);
         results.get(step.name)?.[place.rig.name].push(await step.measure(place));

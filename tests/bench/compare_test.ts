@@ -80,6 +80,7 @@ function options(dir: string): CompareOptions {
     dir,
     sizes: { tree: null, files: 10, largeBytes: 1000, seed: 1n },
     repeats: 1,
+    timesMax: 1,
     chosen: () => true,
     starters: [
       (place) => Promise.resolve(new CopyRig("fsync", place, false)),

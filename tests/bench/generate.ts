@@ -13,11 +13,11 @@ export interface TreeOptions {
  */
 const MEDIAN_BYTES = 600;
 const SPREAD = 1.443;
-const BYTES_MAX = 4 * 1024 * 1024;
+const BYTES_MAX = 1024 * 1024;
 /** Times lie in the years 2020 to 2024: none is fresh. */
 const EPOCH_SECONDS = 1_577_836_800;
 const SPAN_SECONDS = 4 * 365 * 86_400;
-const TEXT_BYTES = 8 * 1024 * 1024;
+const TEXT_BYTES = 2 * 1024 * 1024;
 const WORDS = ["export", "const", "function", "return", "import", "from", "props", "value", "state", "index"];
 const FOLDERS = ["dist", "esm", "cjs", "lib", "src", "locale", "internal", "types", "node_modules", "test"];
 const ENDINGS = [".js", ".d.ts", ".js", ".mjs", ".json", ".js.map", ".md"];

@@ -7,6 +7,8 @@ import { awaitTree, listTree } from "./tree.ts";
 
 export interface Latency {
   readonly saves: number;
+  /** Of each save, in order. */
+  readonly timesMs: readonly number[];
   readonly medianMs: number;
   readonly p99Ms: number;
   readonly worstMs: number;
@@ -51,6 +53,7 @@ export async function measureLatency(rig: FsyncRig, options: LatencyOptions): Pr
   await awaitTree(rig.serverTree, listTree(a));
   return {
     saves: times.length,
+    timesMs: times,
     medianMs: median(times),
     p99Ms: quantile(times, 0.99),
     worstMs: Math.max(...times),

@@ -20,6 +20,7 @@ Deno.test("without a rival there is no ratio, and no verdict on it", () => {
 Deno.test("a threshold that is reached is missed", () => {
   const latency = {
     saves: 200,
+    timesMs: [],
     medianMs: 49.9,
     p99Ms: 299,
     worstMs: 300,
