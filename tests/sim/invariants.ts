@@ -110,7 +110,7 @@ function checkUncontested(w: World, tree: Tree): void {
     const found = tree.get(path);
     const outcome = found?.text ?? "absent";
     const wanted = thing?.text ?? "absent";
-    if (thing === null && w.ledger.mayReappear) continue;
+    if (w.ledger.mayReappear && (thing === null || found?.kind === "dir")) continue;
     demand(
       outcome === wanted,
       `I8: ${actor} alone touched "${displayPath(path)}" and left ${wanted}, but it became ${outcome}`,
@@ -123,7 +123,8 @@ function checkConflicts(w: World): void {
   const conflicts = w.conflicts();
   for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
     const actors = w.ledger.actorsAround(conflict.path);
-    const real = w.ledger.uncertain || actors.size > 1;
+    const real = w.ledger.uncertain || actors.size > 1 ||
+      (w.ledger.mayReappear && w.tree(S).get(conflict.path)?.kind === "dir");
     demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);
   }
   w.ledger.conflictsBefore = conflicts.length;

@@ -28,7 +28,7 @@ export class Ledger {
   uncertain = false;
   /**
    * An answer may have been lost: what the client deleted or moved in that moment, not knowing that it had arrived,
-   * may come back.
+   * may come back; and a directory that was received and not written down may come between.
    */
   mayReappear = false;
   #sequence = 0;
