@@ -188,3 +188,27 @@ function outerEnvironment(): { [name: string]: string } {
     return value === undefined ? [] : [[name, value]];
   }));
 }
+
+/** Bytes that do not compress. */
+export function fresh(size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += 65_536) {
+    crypto.getRandomValues(bytes.subarray(at, Math.min(at + 65_536, size)));
+  }
+  return bytes;
+}
+
+/**
+ * What to put before a command so that permissions bind it: nothing for a user, without privileges for root;
+ * `null` if those cannot be dropped.
+ */
+export function unprivileged(): readonly string[] | null {
+  if (Deno.uid() !== 0) return [];
+  const wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+  try {
+    const [file, ...rest] = wrapper;
+    return new Deno.Command(file!, { args: [...rest, "true"] }).outputSync().success ? wrapper : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,101 @@
+/** Processes that are killed in the middle, and started again: nothing else has to be done. */
+import { assert, assertEquals } from "@std/assert";
+import { growTree } from "./_tree.ts";
+import { fresh, until, worldTest } from "./_world.ts";
+
+worldTest("clients and the server are killed in the middle of thousands of files", async (world) => {
+  await world.startServer();
+  Deno.mkdirSync(world.path("a"));
+  Deno.mkdirSync(world.path("b"));
+  growTree(world.path("a"), 2000, 5);
+  const made = world.tree("a");
+  const arrived = (name: string) => world.tree(name).size;
+  const ofServer = () => arrived("server_files");
+
+  let a = await world.startWatch("a");
+  await until("a part is there", () => ofServer() > made.size / 10);
+  await a.kill();
+  a = await world.startWatch("a");
+  await until("more is there", () => ofServer() > made.size / 4);
+  await world.server.kill();
+  let b = await world.startWatch("b");
+  await world.startServer();
+  await until("some came to b", () => arrived("b") > made.size / 10);
+  await b.kill();
+  b = await world.startWatch("b");
+  await until("more came to b", () => arrived("b") > made.size / 3);
+  await world.server.kill();
+  await world.startServer();
+  assertEquals(await world.inSync("a", "b"), made);
+  assertEquals(world.conflicts(), []);
+  assertEquals([a.code, b.code], [null, null]);
+});
+
+worldTest("a large file is cut off, again and again", async (world) => {
+  await world.startServer();
+  Deno.mkdirSync(world.path("a"));
+  Deno.writeFileSync(world.path("a/big"), fresh(80_000_000));
+  await (await killedAfterSome(world.startWatch("a"), 300)).exited;
+  const up = world.start("sync-all", ["sync-all", "a"]);
+  await world.server.line(/Connected/);
+  await world.server.kill();
+  await up.exited;
+  assert(up.code !== 9);
+  await world.startServer();
+  await world.startWatch("a");
+  await world.equal("a");
+  await (await killedAfterSome(world.startWatch("b"), 100)).exited;
+  await world.startWatch("b");
+  await world.equal("a", "b");
+  Deno.writeTextFileSync(world.path("b/big"), "an end", { append: true });
+  await world.inSync("a", "b");
+  const kinds = world.versions().map(({ path, operation }) => [path, operation]);
+  assertEquals(kinds, [["big", "created"], ["big", "modified"]]);
+  for (const name of ["a", "b", "server_files"]) {
+    assertEquals([...Deno.readDirSync(world.path(`${name}/.fsync/stage`))], [], `staged in ${name}`);
+  }
+});
+
+/** Starts, waits a given time (any moment is as good as another) and kills. */
+async function killedAfterSome<T extends { kill(): Promise<void> }>(
+  started: Promise<T>,
+  ms: number,
+): Promise<T> {
+  const program = await started;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  await program.kill();
+  return program;
+}
+
+worldTest("the server is restarted while folders wait: nothing is missed", async (world) => {
+  await world.startServer();
+  const watches = await Promise.all(["a", "b", "c"].map((name) => world.startWatch(name)));
+  Deno.writeTextFileSync(world.path("a/f"), "one");
+  await world.equal("a", "b", "c");
+  assertEquals((await world.server.stop()).code, 0);
+  await Promise.all(watches.map((watch) => watch.line("Disconnected")));
+  Deno.writeTextFileSync(world.path("a/f"), "two");
+  Deno.writeTextFileSync(world.path("b/g"), "new");
+  Deno.writeTextFileSync(`${world.serverDir}/h`, "by hand");
+  await world.startServer();
+  const tree = await world.inSync("a", "b", "c");
+  assertEquals([...tree.keys()].sort(), ["f", "g", "h"]);
+  assertEquals(world.conflicts(), []);
+  for (const watch of watches) assertEquals(watch.count("File uploaded: h"), 0);
+});
+
+worldTest("a lost state makes a merge, never a delete", async (world) => {
+  await world.startServer();
+  for (const name of ["a", "b"]) Deno.mkdirSync(world.path(name));
+  growTree(world.path("a"), 60, 6);
+  for (const name of ["a", "b"]) assertEquals((await world.syncAll(name)).code, 0);
+  const before = await world.equal("a", "b");
+  Deno.removeSync(world.path("b/.fsync"), { recursive: true });
+  Deno.writeTextFileSync(world.path("b/new"), "n");
+  const merged = await world.syncAll("b");
+  assertEquals([merged.code, merged.stderr], [0, ""]);
+  assertEquals((await world.syncAll("a")).code, 0);
+  assertEquals((await world.equal("a", "b")).size, before.size + 1);
+  assertEquals(world.conflicts(), []);
+  assertEquals(world.versions().filter(({ operation }) => operation === "deleted"), []);
+});
