@@ -262,7 +262,7 @@ export class Pull {
     }
   }
 
-  #place({ step, staged }: Waiting): void {
+  #place({ step, staged }: Waiting, chunks: ChunkList | null = null): void {
     const { disk } = this.#replica;
     const expected = this.#expected(step.path);
     if (expected === undefined) return disk.discard(staged);
@@ -274,7 +274,7 @@ export class Pull {
       throw error;
     }
     if (!done.done) disk.discard(staged);
-    this.#finish(step, done, null);
+    this.#finish(step, done, chunks);
   }
 
   #finish(step: DownloadStep, done: Checked<Stat>, chunks: ChunkList | null): void {
@@ -312,11 +312,7 @@ export class Pull {
           : { staged: this.#replica.disk.stagePrivate(near.privateName, entry), chunks: null };
         await this.#replica.makeDurable();
         if (!this.#stillWanted(step)) return this.#replica.disk.discard(staged);
-        const expected = this.#expected(path);
-        if (expected === undefined) return this.#replica.disk.discard(staged);
-        const done = this.#replica.disk.place(staged, path, expected);
-        if (!done.done) this.#replica.disk.discard(staged);
-        this.#finish(step, done, chunks);
+        this.#place({ step, staged }, chunks);
         await this.#replica.makeDurable();
       } catch (error) {
         if (error instanceof RemoteError && (error.code === "notFound" || error.code === "corrupt")) {
