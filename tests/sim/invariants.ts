@@ -123,7 +123,7 @@ function checkConflicts(w: World): void {
   const conflicts = w.conflicts();
   for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
     const actors = w.ledger.actorsAround(conflict.path);
-    const real = w.ledger.uncertain || actors.size > 1 ||
+    const real = w.ledger.uncertain || w.ledger.mayConflict || actors.size > 1 ||
       (w.ledger.mayReappear && w.tree(S).get(conflict.path)?.kind === "dir");
     demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);
   }

@@ -31,6 +31,8 @@ export class Ledger {
    * may come back; and a directory that was received and not written down may come between.
    */
   mayReappear = false;
+  /** A client was killed: it may have edited what it had received and not yet written down. */
+  mayConflict = false;
   #sequence = 0;
 
   next(): number {
@@ -42,6 +44,7 @@ export class Ledger {
     this.#touched = new Map();
     this.uncertain = false;
     this.mayReappear = false;
+    this.mayConflict = false;
   }
 
   /** A user changed his folder. */

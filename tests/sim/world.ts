@@ -286,11 +286,13 @@ export class World {
   /** Kills a machine's process in the middle of what it does, after so many calls of disk, state or records. */
   killAfter(actor: number, calls: number): void {
     this.ledger.mayReappear = true;
+    if (actor !== S) this.ledger.mayConflict = true;
     this.machine(actor).killAfter(calls);
   }
 
   kill(actor: number): void {
     this.ledger.mayReappear = true;
+    if (actor !== S) this.ledger.mayConflict = true;
     this.machine(actor).kill();
   }
 
@@ -298,6 +300,7 @@ export class World {
     const forgot = this.machine(actor).powerCut(this.random);
     if (forgot) this.ledger.uncertain = true;
     this.ledger.mayReappear = true;
+    if (actor !== S) this.ledger.mayConflict = true;
   }
 
   restart(actor: number): void {
