@@ -7,7 +7,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { compare, type CompareOptions, type Comparison } from "../tests/bench/compare.ts";
 import { FsyncRig } from "../tests/bench/fsync_rig.ts";
 import { type Latency, measureLatency } from "../tests/bench/latency.ts";
-import { Service } from "../tests/bench/process.ts";
+import { killAll } from "../tests/bench/process.ts";
 import { formatLatency, formatTable, formatVerdicts, judge, ratio } from "../tests/bench/report.ts";
 import type { Rig } from "../tests/bench/rig.ts";
 import { hasRsync, RsyncRig } from "../tests/bench/rsync_rig.ts";
@@ -61,8 +61,8 @@ async function main(): Promise<number> {
   }
   const dir = Deno.makeTempDirSync({ dir: options.dir, prefix: "fsync-bench-" });
   const interrupted = () => {
-    Service.killAll();
-    Deno.removeSync(dir, { recursive: true });
+    killAll();
+    removeUnderWriters(dir);
     Deno.exit(130);
   };
   Deno.addSignalListener("SIGINT", interrupted);
@@ -75,6 +75,19 @@ async function main(): Promise<number> {
     Deno.removeSignalListener("SIGINT", interrupted);
     Deno.removeSignalListener("SIGTERM", interrupted);
   }
+}
+
+/** What was killed may still finish a write. Nothing else may start meanwhile, so this waits in place. */
+function removeUnderWriters(dir: string): void {
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 0; tries < 100; tries++) {
+    try {
+      return Deno.removeSync(dir, { recursive: true });
+    } catch {
+      Atomics.wait(still, 0, 0, 20);
+    }
+  }
+  console.error(`Cannot remove "${dir}": it is still being written to`);
 }
 
 async function measureAll(options: Options, dir: string): Promise<void> {

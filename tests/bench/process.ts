@@ -8,6 +8,21 @@ const STOP_MS_MAX = 20_000;
 /** What is kept of a service's output for an error message, characters. */
 const OUTPUT_KEPT = 4096;
 
+const running = new Set<Deno.ChildProcess>();
+
+/** For an interrupted benchmark: ends whatever runs, at once. */
+export function killAll(): void {
+  for (const child of running) kill(child, "SIGKILL");
+}
+
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It ended by itself.
+  }
+}
+
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
@@ -34,6 +49,7 @@ export async function runToEnd(program: Program): Promise<Run> {
     stderr: "piped",
     signal: AbortSignal.timeout(RUN_MS_MAX),
   }).spawn();
+  running.add(child);
   const memory = new PeakMemory(child.pid);
   memory.sample();
   const sampling = setInterval(() => memory.sample(), SAMPLE_MS);
@@ -44,6 +60,7 @@ export async function runToEnd(program: Program): Promise<Run> {
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr), ms, peakBytes: memory.bytes };
   } finally {
     clearInterval(sampling);
+    running.delete(child);
   }
 }
 
@@ -55,8 +72,6 @@ export async function mustRun(command: string, ...args: string[]): Promise<void>
 
 /** A program that runs until it is stopped. */
 export class Service implements AsyncDisposable {
-  static readonly #running = new Set<Service>();
-
   readonly pid: number;
   readonly memory: PeakMemory;
   readonly #name: string;
@@ -84,12 +99,7 @@ export class Service implements AsyncDisposable {
       this.#ended = true;
       this.#wake();
     });
-    Service.#running.add(this);
-  }
-
-  /** For an interrupted benchmark: ends whatever runs, at once. */
-  static killAll(): void {
-    for (const service of Service.#running) service.#signal("SIGKILL");
+    running.add(this.#child);
   }
 
   get ended(): boolean {
@@ -98,7 +108,7 @@ export class Service implements AsyncDisposable {
 
   /** Waits for a line that matches. @throws {Error} if it does not come */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
-    const timeout = setTimeout(() => this.#signal("SIGKILL"), READY_MS_MAX);
+    const timeout = setTimeout(() => kill(this.#child, "SIGKILL"), READY_MS_MAX);
     try {
       for (;;) {
         const found = pattern.exec(this.#output);
@@ -117,12 +127,12 @@ export class Service implements AsyncDisposable {
 
   /** Asks it to end, and waits. @returns its exit code */
   async stop(): Promise<number> {
-    const timeout = setTimeout(() => this.#signal("SIGKILL"), STOP_MS_MAX);
-    this.#signal("SIGTERM");
+    const timeout = setTimeout(() => kill(this.#child, "SIGKILL"), STOP_MS_MAX);
+    kill(this.#child, "SIGTERM");
     const { code } = await this.#child.status;
     clearTimeout(timeout);
     clearInterval(this.#sampling);
-    Service.#running.delete(this);
+    running.delete(this.#child);
     await Promise.all(this.#read);
     return code;
   }
@@ -143,13 +153,5 @@ export class Service implements AsyncDisposable {
   #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
-  }
-
-  #signal(signal: Deno.Signal): void {
-    try {
-      this.#child.kill(signal);
-    } catch {
-      // It ended by itself.
-    }
   }
 }
