@@ -2,7 +2,7 @@
  * The gate that every delete of a plan passes. It lets deletes rest until no more come, so that a mass delete is seen
  * as a whole and both halves of a move are seen together; and it holds what is too much to be believed.
  */
-import { GUARD_AT_REST, GUARD_WINDOW_MS, guardDeletes, type GuardState } from "../core/guard.ts";
+import { GUARD_AT_REST, guardDeletes, type GuardState } from "../core/guard.ts";
 import { ancestorsOf, type SyncPath } from "../core/path.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import type { Clock } from "../system/clock.ts";
@@ -169,16 +169,12 @@ class DeleteRun {
     this.resting = rest !== "pass";
     if (rest !== "pass") return rest;
     const fresh = lost.filter((path) => !this.#passed.has(path)).length;
-    const { held, state } = guardDeletes(this.#guard, files, fresh, now);
+    const { held, state, ...extent } = guardDeletes(this.#guard, files, fresh, now);
+    this.#guard = state;
     if (held) {
-      const goesOn = now - this.#guard.last <= GUARD_WINDOW_MS;
-      this.extent = {
-        deletes: fresh + (goesOn ? this.#guard.deleted : 0),
-        files: goesOn ? Math.max(files, this.#guard.filesBefore) : files,
-      };
+      this.extent = extent;
       return "held";
     }
-    this.#guard = state;
     this.#passed = new Set(lost);
     return "pass";
   }

@@ -15,27 +15,35 @@ export interface GuardState {
   readonly deleted: number;
   /** Time of the last delete of the run, ms. */
   readonly last: number;
+  /** More than may go is waiting: the run goes on until that is approved or taken back, however long it takes. */
+  readonly held: boolean;
 }
 
-export const GUARD_AT_REST: GuardState = { filesBefore: 0, deleted: 0, last: -Infinity };
+export const GUARD_AT_REST: GuardState = { filesBefore: 0, deleted: 0, last: -Infinity, held: false };
+
+export interface GuardVerdict {
+  readonly held: boolean;
+  /** What the whole run would delete, of how many files. */
+  readonly deletes: number;
+  readonly files: number;
+  /** To be kept for the next question. */
+  readonly state: GuardState;
+}
 
 /**
  * Asks whether `deletes` files may go.
  *
  * @param files files in the synced tree now
  * @param now milliseconds, any steady clock
- * @returns whether they are held, and the state to keep (unchanged if held)
  */
-export function guardDeletes(
-  state: GuardState,
-  files: number,
-  deletes: number,
-  now: number,
-): { readonly held: boolean; readonly state: GuardState } {
-  if (deletes === 0) return { held: false, state };
-  const goesOn = now - state.last <= GUARD_WINDOW_MS;
+export function guardDeletes(state: GuardState, files: number, deletes: number, now: number): GuardVerdict {
+  const goesOn = state.held || now - state.last <= GUARD_WINDOW_MS;
   const filesBefore = goesOn ? Math.max(state.filesBefore, files) : files;
-  const deleted = (goesOn ? state.deleted : 0) + deletes;
-  const held = filesBefore >= GUARDED_FILES_MIN && deleted * 2 > filesBefore;
-  return held ? { held, state } : { held, state: { filesBefore, deleted, last: now } };
+  const before = goesOn ? state.deleted : 0;
+  const deleted = before + deletes;
+  const held = deletes > 0 && filesBefore >= GUARDED_FILES_MIN && deleted * 2 > filesBefore;
+  const next = deletes === 0
+    ? { ...state, held }
+    : { filesBefore, deleted: held ? before : deleted, last: now, held };
+  return { held, deletes: deleted, files: filesBefore, state: next };
 }
