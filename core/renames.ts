@@ -28,48 +28,71 @@ export interface RenameInput {
 /** Renames that do not overlap, destinations in order. */
 export function findRenames(input: RenameInput): Rename[] {
   if (input.gone.size === 0 || input.created.size === 0) return [];
-  const byInode = new Map<number, SyncPath>();
-  const byContent = new Map<string, SyncPath>();
-  for (const [path, placed] of input.gone) {
-    if (placed.ino !== 0) byInode.set(placed.ino, path);
-    if (placed.entry.kind === "file" && placed.entry.size > 0) byContent.set(placed.entry.content, path);
-  }
+  const origins = new Origins(input.gone);
   const remoteChanged = [...input.remoteChanged];
-  const takenFrom = new Set<SyncPath>();
   const takenTo = new Set<SyncPath>();
   const renames: Rename[] = [];
 
   for (const to of [...input.created.keys()].sort(comparePaths)) {
     if (hasAncestorIn(to, takenTo)) continue;
     const placed = input.created.get(to)!;
-    const from = origin(placed, input.gone, byInode, byContent, takenFrom);
+    const from = origins.of(placed);
     if (from === null || isAtOrBelow(to, from)) continue;
     if (
       remoteChanged.some((path) => isAtOrBelow(path, from) || isAtOrBelow(path, to) || isAtOrBelow(to, path))
     ) {
       continue;
     }
-    takenFrom.add(from);
+    origins.take(from);
     takenTo.add(to);
     renames.push({ from, to });
   }
   return renames;
 }
 
-function origin(
-  placed: Placed,
-  gone: ReadonlyMap<SyncPath, Placed>,
-  byInode: ReadonlyMap<number, SyncPath>,
-  byContent: ReadonlyMap<string, SyncPath>,
-  takenFrom: ReadonlySet<SyncPath>,
-): SyncPath | null {
-  const free = (path: SyncPath | undefined): path is SyncPath =>
-    path !== undefined && !takenFrom.has(path) && !hasAncestorIn(path, takenFrom) &&
-    !hasDescendant(path, takenFrom);
-  const sameInode = placed.ino === 0 ? undefined : byInode.get(placed.ino);
-  if (free(sameInode) && sameContent(gone.get(sameInode)!.entry, placed.entry)) return sameInode;
-  const sameBytes = placed.entry.kind === "file" ? byContent.get(placed.entry.content) : undefined;
-  return free(sameBytes) ? sameBytes : null;
+/** Where things may have come from. What was taken once, with all below it, is never free again. */
+class Origins {
+  readonly #gone: ReadonlyMap<SyncPath, Placed>;
+  /** Candidates, the first one last. */
+  readonly #byInode = new Map<number, SyncPath[]>();
+  readonly #byContent = new Map<string, SyncPath[]>();
+  readonly #taken = new Set<SyncPath>();
+
+  constructor(gone: ReadonlyMap<SyncPath, Placed>) {
+    this.#gone = gone;
+    for (const [path, { entry, ino }] of [...gone].reverse()) {
+      if (ino !== 0) add(this.#byInode, ino, path);
+      if (entry.kind === "file" && entry.size > 0) add(this.#byContent, entry.content, path);
+    }
+  }
+
+  take(path: SyncPath): void {
+    this.#taken.add(path);
+  }
+
+  of({ entry, ino }: Placed): SyncPath | null {
+    const sameInode = this.#free(this.#byInode.get(ino)).findLast((path) =>
+      this.#isFree(path) && sameContent(this.#gone.get(path)!.entry, entry)
+    );
+    if (sameInode !== undefined) return sameInode;
+    return entry.kind === "file" ? this.#free(this.#byContent.get(entry.content)).at(-1) ?? null : null;
+  }
+
+  #free(candidates: SyncPath[] = []): readonly SyncPath[] {
+    while (candidates.length > 0 && !this.#isFree(candidates.at(-1)!)) candidates.pop();
+    return candidates;
+  }
+
+  #isFree(path: SyncPath): boolean {
+    if (this.#taken.has(path) || hasAncestorIn(path, this.#taken)) return false;
+    return this.#gone.get(path)!.entry.kind !== "dir" || !hasDescendant(path, this.#taken);
+  }
+}
+
+function add<K>(lists: Map<K, SyncPath[]>, key: K, path: SyncPath): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [path]);
+  else list.push(path);
 }
 
 function hasDescendant(path: SyncPath, set: ReadonlySet<SyncPath>): boolean {
