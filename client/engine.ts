@@ -561,6 +561,8 @@ export class Engine {
       this.#transfers.size === 0 && this.#connected;
     if (!settled) return this.#setState(this.#connected ? "syncing" : "unreachable");
     if (this.#state !== "in sync") {
+      // Whatever is still staged was begun for something that nobody wants any more.
+      this.#replica.disk.clearStage(() => false);
       this.#replica.state.write({ binding: { lastSync: this.#options.clock.now() } });
     }
     this.#setState("in sync");

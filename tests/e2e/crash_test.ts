@@ -36,8 +36,9 @@ worldTest("a large file is cut off, again and again", async (world) => {
   Deno.mkdirSync(world.path("a"));
   Deno.writeFileSync(world.path("a/big"), fresh(80_000_000));
   await (await killedAfterSome(world.startWatch("a"), 300)).exited;
+  const seen = world.server.count("Connected");
   const up = world.start("sync-all", ["sync-all", "a"]);
-  await world.server.line(/Connected/);
+  await until("a pass has connected", () => world.server.count("Connected") > seen);
   await world.server.kill();
   await up.exited;
   assert(up.code !== 9);
