@@ -68,6 +68,8 @@ export interface Commit {
   readonly locations: readonly (readonly [ContentId, Location])[];
   /** Chunk lists of new large contents, as `ChunkList` bytes. */
   readonly chunkLists: readonly (readonly [ContentId, Uint8Array])[];
+  /** Ids of conflicts that somebody settled. */
+  readonly resolved?: readonly number[];
 }
 
 export interface Records {
@@ -86,6 +88,13 @@ export interface Records {
   version(path: SyncPath, revision: Revision): Version | null;
   /** All versions of a path, oldest first. */
   versions(path: SyncPath): Version[];
+  /** Versions of other paths that came there from `path`: renamed, or stepped aside. Oldest first. */
+  versionsFrom(path: SyncPath): Version[];
+  /**
+   * Up to `limit` versions of all paths at and below `dir` (`null`: everything), ordered by path (its UTF-8 bytes),
+   * then revision; those behind `after` if it is given.
+   */
+  history(dir: SyncPath | null, after: Pick<Version, "path" | "revision"> | null, limit: number): Version[];
   location(content: ContentId): Location | null;
   chunkList(content: ContentId): Uint8Array | null;
   /** Where the last recorded block ends, `{ pack: 0, offset: 0 }` if there is none; what lies behind was never named. */

@@ -120,6 +120,22 @@ class SqliteRecords implements Records {
     return this.#attempt("read", () => this.#sql.versions.all(path).map(versionOf));
   }
 
+  versionsFrom(path: SyncPath): Version[] {
+    return this.#attempt("read", () => this.#sql.versionsFrom.all(path).map(versionOf));
+  }
+
+  history(dir: SyncPath | null, after: Pick<Version, "path" | "revision"> | null, limit: number): Version[] {
+    const { path, revision } = after ?? { path: "", revision: -1 };
+    return this.#attempt("read", () => {
+      // Between a directory and what it holds stand its neighbours whose names go on with less than a slash.
+      const own = dir === null ? [] : this.#sql.historyOf.all(dir, path, path, revision, limit);
+      const [from, to] = dir === null ? ["", null] : [`${dir}/`, `${dir}0`];
+      const left = limit - own.length;
+      const below = left === 0 ? [] : this.#sql.historyIn.all(path, revision, from, to, to, left);
+      return [...own, ...below].map(versionOf);
+    });
+  }
+
   location(content: ContentId): Location | null {
     return this.#attempt("read", () => {
       const row = this.#sql.location.get(contentBytes(content));
@@ -199,6 +215,7 @@ class SqliteRecords implements Records {
       this.#sql.setLocation.run(contentBytes(content), pack, offset, length, innerOffset, size);
       end = laterEnd(end, { pack, offset: offset + length });
     }
+    for (const id of commit.resolved ?? []) this.#sql.resolveConflict.run(id);
     for (const [content, list] of commit.chunkLists) this.#sql.setChunkList.run(contentBytes(content), list);
     this.#sql.setProgress.run(revision, end.pack, end.offset);
   }
@@ -256,6 +273,14 @@ function prepareAll(db: Database) {
     headsAfter: prepare(`${heads} v.revision > ? ORDER BY v.revision, v.path LIMIT ?`),
     version: prepare(`${VERSION_SELECT} WHERE v.path = ? AND v.revision = ?`),
     versions: prepare(`${VERSION_SELECT} WHERE v.path = ? ORDER BY v.revision`),
+    versionsFrom: prepare(`${VERSION_SELECT} WHERE v.origin = ? ORDER BY v.revision, v.path`),
+    historyOf: prepare(
+      `${VERSION_SELECT} WHERE v.path = ? AND (? < v.path OR (? = v.path AND v.revision > ?)) ORDER BY v.revision LIMIT ?`,
+    ),
+    historyIn: prepare(
+      `${VERSION_SELECT} WHERE (v.path, v.revision) > (?, ?) AND v.path > ? AND (? IS NULL OR v.path < ?)
+       ORDER BY v.path, v.revision LIMIT ?`,
+    ),
     headOf: prepare(
       "SELECT revision FROM version WHERE path = ? AND head = 1 ORDER BY revision DESC LIMIT 1",
     ),
@@ -269,6 +294,7 @@ function prepareAll(db: Database) {
     setChunkList: prepare("INSERT OR IGNORE INTO chunk_list VALUES (?, ?)"),
     conflicts: prepare(`${CONFLICT_SELECT} ORDER BY id`),
     addConflict: prepare(CONFLICT_INSERT),
+    resolveConflict: prepare("UPDATE conflict SET resolved = 1 WHERE id = ?"),
     openConflicts: prepare("SELECT count(*) FROM conflict WHERE resolved = 0"),
     openConflictsOf: prepare(
       "SELECT count(*) FROM conflict WHERE resolved = 0 AND (winner_user = ? OR loser_user = ?)",

@@ -228,6 +228,43 @@ export function recordsSuite(name: string, make: () => RecordsPlace): void {
     assertEquals(["ann", "bob", "cy", null].map((user) => records.openConflicts(user)), [2, 1, 0, 2]);
   });
 
+  test("a conflict that was resolved counts no more", (records, reopen) => {
+    records.commit(commit({ conflicts: [conflict("ann", "bob"), conflict("ann", "ann")] }));
+    records.commit(commit({ resolved: [1, 77] }));
+    const again = reopen();
+    assertEquals(again.conflicts().map(({ id, resolved }) => [id, resolved]), [[1, true], [2, false]]);
+    assertEquals(["ann", "bob"].map((user) => again.openConflicts(user)), [1, 0]);
+  });
+
+  test("where a path's content went is found", (records) => {
+    const gone = version("a", 2, { entry: null, operation: "renamed" });
+    const came = version("b", 2, { operation: "renamed", from: parsePath("a") });
+    records.commit(commit({ versions: [version("a", 1), gone, came, version("a", 3)] }));
+    const aside = version("a (conflict)", 4, { operation: "conflict", from: parsePath("a") });
+    records.commit(commit({ versions: [aside] }));
+    assertEquals(records.versionsFrom(parsePath("a")), [came, aside]);
+    assertEquals(records.versionsFrom(parsePath("b")), []);
+  });
+
+  test("the history of a directory comes in pages, by path and revision", (records) => {
+    const versions = ["d", "d/b", "d-x", "d/a", "d0", "d/é", "d/b", "e"].map((path, i) =>
+      version(path, i + 1)
+    );
+    records.commit(commit({ versions }));
+    const below = ["d@1", "d/a@4", "d/b@2", "d/b@7", "d/é@6"];
+    const all = ["d@1", "d-x@3", ...below.slice(1), "d0@5", "e@8"];
+    for (const [dir, expected] of [[parsePath("d"), below], [null, all], [parsePath("x"), []]] as const) {
+      assertEquals(names(records.history(dir, null, 99)), expected);
+      const paged: Version[] = [];
+      for (;;) {
+        const page = records.history(dir, paged.at(-1) ?? null, 2);
+        paged.push(...page);
+        if (page.length < 2) break;
+      }
+      assertEquals(names(paged), expected);
+    }
+  });
+
   test("devices come back, and are replaced", (records, reopen) => {
     const device = {
       id: "d1",

@@ -1,7 +1,7 @@
 /** The records in memory: the twin of `server/store/sqlite_records.ts`. */
 import type { ContentId } from "../../core/entry.ts";
 import { invariant } from "../../core/invariant.ts";
-import type { SyncPath } from "../../core/path.ts";
+import { isAtOrBelow, type SyncPath } from "../../core/path.ts";
 import type { Id, Revision } from "../../protocol/messages.ts";
 import type { Location, PackEnd } from "../../server/store/contents.ts";
 import type { Commit, Conflict, Device, Records, Version } from "../../server/store/records.ts";
@@ -59,6 +59,19 @@ export class MemRecords implements Records {
     return [...this.#versions.get(path) ?? []];
   }
 
+  versionsFrom(path: SyncPath): Version[] {
+    return [...this.#versions.values()].flat().filter(({ from }) => from === path).sort(inOrder);
+  }
+
+  history(dir: SyncPath | null, after: Pick<Version, "path" | "revision"> | null, limit: number): Version[] {
+    const byPath = (a: Pick<Version, "path" | "revision">, b: Pick<Version, "path" | "revision">) =>
+      compareBytes(a.path, b.path) || a.revision - b.revision;
+    return [...this.#versions.values()].flat()
+      .filter((version) => dir === null || isAtOrBelow(version.path, dir))
+      .filter((version) => after === null || byPath(version, after) > 0)
+      .sort(byPath).slice(0, limit);
+  }
+
   location(content: ContentId): Location | null {
     return this.#locations.get(content) ?? null;
   }
@@ -77,6 +90,10 @@ export class MemRecords implements Records {
     for (const version of commit.versions) this.#add(version);
     for (const conflict of commit.conflicts) {
       this.#conflicts.push({ ...conflict, id: this.#conflicts.length + 1 });
+    }
+    for (const id of commit.resolved ?? []) {
+      const index = this.#conflicts.findIndex((conflict) => conflict.id === id);
+      if (index >= 0) this.#conflicts[index] = { ...this.#conflicts[index]!, resolved: true };
     }
     for (const [content, location] of commit.locations) {
       this.#locations.set(content, { ...location });
