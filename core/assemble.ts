@@ -119,7 +119,8 @@ export class Assembler {
   #addBase(index: number, count: number): void {
     const base = this.#base;
     if (base === null) throw new AssembleError("it refers to a base that was not named");
-    if (index < 0 || count < 1 || index + count > base.chunks.length) {
+    const whole = Number.isInteger(index) && Number.isInteger(count);
+    if (!whole || index < 0 || count < 1 || index + count > base.chunks.length) {
       throw new AssembleError("it refers to chunks that the base does not have");
     }
     for (let i = index; i < index + count; i++) {
