@@ -319,7 +319,7 @@ export class Pull {
           return this.#missing(step);
         }
         if (!(error instanceof DiskError)) throw error;
-        this.#replica.problem(path, error.message, "pull");
+        this.#replica.problem(path, explain(path, error), "pull");
       } finally {
         sink.close();
       }
@@ -343,13 +343,20 @@ export class Pull {
       return action();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.#replica.problem(path, error.message, "pull");
+      this.#replica.problem(path, explain(path, error), "pull");
       this.#postponed.add(path);
       const parent = parentOf(path);
       if (parent !== null && error.code === "not_found") this.#replica.lookAgain.set(parent, "shallow");
       return undefined;
     }
   }
+}
+
+/** The failure as a person knows the file: not by its name in the staging area. */
+function explain(path: SyncPath, { path: failed, message }: DiskError): string {
+  const staged = `"${failed}": `;
+  const at = failed === path ? -1 : message.indexOf(staged);
+  return at < 0 ? message : `Cannot download "${path}": ${message.slice(at + staged.length)}`;
 }
 
 function isSmallFile(entry: Entry): boolean {
