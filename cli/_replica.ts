@@ -121,21 +121,27 @@ class TrafficCount {
   }
 }
 
-function takeLock(root: string, role: LockRole): FolderLock {
+/** The lock on the folder at `root`. @throws {FolderBusy | SetupError} */
+export function takeLock(root: string, role: LockRole): FolderLock {
+  let lock;
   try {
-    const lock = lockFolder(root, role);
-    if (isLocked(lock)) return lock;
-    throw new FolderBusy(root, lock.heldBy);
+    lock = lockFolder(root, role);
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new SetupError(
-        "failed",
-        `Cannot use "${root}": permission denied`,
-        "choose a folder that you may write to",
-      );
-    }
-    throw error;
+    throw unusable(root, error);
   }
+  if (isLocked(lock)) return lock;
+  throw new FolderBusy(root, lock.heldBy);
+}
+
+function unusable(dir: string, error: unknown): SetupError {
+  if (error instanceof Deno.errors.PermissionDenied) {
+    const hint = "choose a folder that you may write to";
+    return new SetupError("failed", `Cannot use "${dir}": permission denied`, hint);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  // "Read-only file system (os error 30): mkdir '…'"
+  const reason = message.replace(/ \(os error \d+\).*$/s, "");
+  return new SetupError("failed", `Cannot use "${dir}": ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`);
 }
 
 /** Flag or environment, then what the folder was synced with, then this machine. */
@@ -251,15 +257,7 @@ export function prepareRoot(dir: string): string {
     if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.AlreadyExists) {
       throw new SetupError("failed", `Cannot use "${dir}": it is not a directory`);
     }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new SetupError(
-        "failed",
-        `Cannot use "${dir}": permission denied`,
-        "choose a folder that you may write to",
-      );
-    }
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SetupError("failed", `Cannot use "${dir}": ${reason}`);
+    throw unusable(dir, error);
   }
 }
 

@@ -18,12 +18,11 @@ import { formatAddress } from "../system/address.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
 import { type Identity, loadOrCreateIdentity } from "../system/identity.ts";
-import { isLocked, lockFolder } from "../system/folder_lock.ts";
 import type { Listener } from "../system/link.ts";
 import { systemRandom } from "../system/random.ts";
 import { openDisk } from "../system/real_disk.ts";
 import { listen } from "../system/tcp_link.ts";
-import { FolderBusy, rootWatch } from "./_replica.ts";
+import { rootWatch, takeLock } from "./_replica.ts";
 import { SOFTWARE } from "./_software.ts";
 import { userName } from "./_user.ts";
 
@@ -85,8 +84,7 @@ export class Server {
   /** @throws {FolderBusy | RecordsError | ContentsError | StateError | IdentityError | ListenError | DiskError} */
   static async open(options: ServeOptions): Promise<Server> {
     const { root } = options;
-    const lock = lockFolder(root, "server");
-    if (!isLocked(lock)) throw new FolderBusy(root, lock.heldBy);
+    const lock = takeLock(root, "server");
     const opened: (() => void)[] = [() => lock.release()];
     try {
       const dir = `${root}/.fsync`;
