@@ -212,3 +212,15 @@ export function unprivileged(): readonly string[] | null {
     return null;
   }
 }
+
+/** What to put before a command so that `dir` is a disk of its own of so many MiB for it; `null` if that cannot be had. */
+export function onSmallDisk(dir: string, mebibytes: number): readonly string[] | null {
+  const script = `mkdir -p "$0" && mount -t tmpfs -o size=${mebibytes}m tmpfs "$0" && exec "$@"`;
+  const wrapper = ["unshare", ...(Deno.uid() === 0 ? ["-m"] : ["-rm"]), "sh", "-c", script, dir];
+  try {
+    const [file, ...rest] = wrapper;
+    return new Deno.Command(file!, { args: [...rest, "true"] }).outputSync().success ? wrapper : null;
+  } catch {
+    return null;
+  }
+}
