@@ -117,7 +117,7 @@ function unknownFlag(command: Command, arg: string, flags: readonly Flag[]): Usa
 /** `did you mean …?`, if anything is near enough. */
 export function nearest(word: string, known: readonly string[], prefix = ""): string | null {
   if (word === "" || known.length === 0) return null;
-  const best = closestString(word, [...known]);
+  const best = known.find((name) => name.startsWith(word)) ?? closestString(word, [...known]);
   const common = [...best].filter((char) => word.includes(char)).length;
   return common * 2 >= best.length ? `did you mean ${prefix}${best}?` : null;
 }
