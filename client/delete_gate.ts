@@ -64,8 +64,8 @@ export class DeleteGate {
     this.held = null;
     if (this.#approved) {
       this.#approved = false;
-      this.#here.forget();
-      this.#there.forget();
+      this.#here.letPass(this.#lostByPush(whole));
+      this.#there.letPass(pathsOf(whole.remove.filter(lossOf(whole))));
       return whole;
     }
     return this.#filterRemote(this.#filterLocal(whole, settle, before), settle, before);
@@ -91,9 +91,7 @@ export class DeleteGate {
   #filterRemote(whole: Plan, settle: boolean, before: HeldDeletes | null): Plan {
     const { trees, clock, guardRemote } = this.#parts;
     if (!guardRemote) return whole;
-    // What is wanted at another path is moved, not lost.
-    const wanted = contentsOf(whole.download);
-    const isLost = ({ entry }: RemoveStep) => entry.kind === "file" && !wanted.has(entry.content);
+    const isLost = lossOf(whole);
     const lost = pathsOf(whole.remove.filter(isLost));
     const verdict = this.#there.judge({
       count: lost.length,
@@ -141,9 +139,10 @@ class DeleteRun {
     this.#quietMs = quietMs;
   }
 
-  forget(): void {
+  /** Begins anew after `lost` was approved; should the connection end before it is done, it stays approved. */
+  letPass(lost: readonly SyncPath[]): void {
     this.#guard = GUARD_AT_REST;
-    this.#passed = new Set();
+    this.#passed = new Set(lost);
     this.#count = 0;
     this.resting = false;
   }
@@ -216,6 +215,12 @@ function withoutRemovals(whole: Plan, isLost: (step: RemoveStep) => boolean): Pl
 
 function pathsOf(steps: readonly Step[]): SyncPath[] {
   return steps.map(({ path }) => path);
+}
+
+/** Whether a removal loses a content here: what is wanted at another path is only moved. */
+function lossOf({ download }: Plan): (step: RemoveStep) => boolean {
+  const wanted = contentsOf(download);
+  return ({ entry }) => entry.kind === "file" && !wanted.has(entry.content);
 }
 
 /** Contents that the steps bring to some path. */
