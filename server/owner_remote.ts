@@ -21,6 +21,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
 import type { Folder } from "./folder.ts";
 import type { Actor } from "./heads.ts";
+import { restoreLarge } from "./restore_large.ts";
 import { ContentsError } from "./store/contents.ts";
 import type { Subscriber } from "./subscriber.ts";
 
@@ -153,17 +154,20 @@ class OwnerRemote implements Remote {
     return Promise.resolve();
   }
 
-  fetch(
+  async fetch(
     item: VersionRef,
     _base: VersionRef | null,
     _sink: LargeSink,
   ): Promise<{ readonly privateName: string }> {
     const { folder } = this.#parts;
+    const { contents } = folder;
     const entry = folder.file(item.path, item.revision);
-    if (entry === null || !folder.contents.hasLarge(entry.content)) {
-      return Promise.reject(new RemoteError("notFound", "Cannot read the content: it is not there any more"));
+    if (entry === null || !contents.hasLarge(entry.content)) {
+      throw new RemoteError("notFound", "Cannot read the content: it is not there any more");
     }
-    return Promise.resolve({ privateName: folder.contents.largeName(entry.content) });
+    const chunks = contents.hasLargeFile(entry.content) ? null : folder.chunkList(entry.content);
+    if (chunks !== null) await storeErrors(() => restoreLarge(contents, entry.content, chunks));
+    return { privateName: contents.largeName(entry.content) };
   }
 
   close(): void {

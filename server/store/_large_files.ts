@@ -7,6 +7,7 @@ import type { ContentId } from "../../core/entry.ts";
 import { invariant } from "../../core/invariant.ts";
 import type { Clock } from "../../system/clock.ts";
 import { makePrivateDir, syncDir } from "../../system/private_file.ts";
+import type { ArchivedContents } from "./_archived_contents.ts";
 import {
   attempt,
   contentsError,
@@ -28,17 +29,25 @@ const PARTS_MAX = 4;
 /** An upload that was not resumed for this long is forgotten, ms: a week. */
 const PART_AGE_MS_MAX = 7 * 24 * 3_600_000;
 
+const IDENTITY = /^[0-9a-f]{64}$/;
+
 export class LargeFiles {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #syncData: SyncData;
+  readonly #archived: ArchivedContents | null;
   readonly #readers = new Lru<ContentId, Deno.FsFile>(READERS_MAX, () => 1, (file) => file.close());
   /** Parts that somebody writes to. */
   readonly #inUse = new Set<string>();
 
-  /** @param dir the private area @throws {ContentsError} */
-  constructor(dir: string, clock: Clock, syncData: SyncData) {
+  /**
+   * @param dir the private area
+   * @param archived where contents without a file are found
+   * @throws {ContentsError}
+   */
+  constructor(dir: string, clock: Clock, syncData: SyncData, archived: ArchivedContents | null) {
     this.#dir = dir;
+    this.#archived = archived;
     this.#clock = clock;
     this.#syncData = syncData;
     makePrivateDir(`${dir}/large`);
@@ -47,11 +56,29 @@ export class LargeFiles {
   }
 
   has(id: ContentId): boolean {
+    return this.hasFile(id) || (this.#archived?.has(id) ?? false);
+  }
+
+  hasFile(id: ContentId): boolean {
     return sizeOf(this.#path(id)) !== null;
   }
 
   read(id: ContentId, into: Uint8Array, offset: number): number {
-    return attempt("read", this.#path(id), () => readAt(this.#reader(id), into, offset));
+    const path = this.#path(id);
+    if (this.#archived !== null && this.#readers.get(id) === undefined && sizeOf(path) === null) {
+      return this.#archived.read(id, into, offset);
+    }
+    return attempt("read", path, () => readAt(this.#reader(id), into, offset));
+  }
+
+  /** The files with the number of their names: one that the plain tree holds too has two. @throws {ContentsError} */
+  *files(): Generator<{ readonly id: ContentId; readonly names: number; readonly size: number }> {
+    const dir = `${this.#dir}/large`;
+    for (const { name } of attempt("list", dir, () => [...Deno.readDirSync(dir)])) {
+      if (!IDENTITY.test(name)) continue;
+      const info = attempt("look at", `${dir}/${name}`, () => statOrNull(`${dir}/${name}`));
+      if (info?.isFile) yield { id: name as ContentId, names: info.nlink ?? 1, size: info.size };
+    }
   }
 
   drop(id: ContentId): void {
@@ -131,7 +158,7 @@ export class LargeFiles {
   }
 
   #path(id: ContentId): string {
-    invariant(/^[0-9a-f]{64}$/.test(id), "a content's identity is not one");
+    invariant(IDENTITY.test(id), "a content's identity is not one");
     return `${this.#dir}/large/${id}`;
   }
 }
@@ -201,6 +228,15 @@ class FilePart implements Part {
   remove(): void {
     this.pause();
     removeIfThere(this.#open.path);
+  }
+}
+
+function statOrNull(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
 

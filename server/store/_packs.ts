@@ -8,15 +8,23 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import { BLOCK_RAW_BYTES_MAX } from "../../protocol/limits.ts";
 import type { Block } from "../../protocol/messages.ts";
 import { makePrivateDir, syncDir } from "../../system/private_file.ts";
-import { attempt, openForReading, readAt } from "./_file_access.ts";
+import { attempt, openForReading, readAt, sizeOf } from "./_file_access.ts";
 import { GroupSync } from "./_group_sync.ts";
 import { Lru } from "./_lru.ts";
 import { cutTornTail, PackFile, type SyncData } from "./_pack_file.ts";
-import { decodeBlock, HEADER_BYTES, storable } from "./_pack_format.ts";
+import { type BlockHeader, decodeBlock, decodeHeader, HEADER_BYTES, storable } from "./_pack_format.ts";
 import { ContentsError, type Location, type PackEnd } from "./contents.ts";
 
 /** Packs kept open for reading. */
 const READERS_MAX = 32;
+
+/** A block as a walk meets it. */
+export interface WalkedBlock {
+  readonly offset: number;
+  readonly length: number;
+  /** Its decompressed bytes, `null` if it is damaged. */
+  readonly raw: Uint8Array | null;
+}
 
 export interface PackOptions {
   readonly end: PackEnd;
@@ -78,6 +86,56 @@ export class Packs {
     const block = this.#readBlock(pack, offset, length);
     this.#blocks.set(key, block);
     return block;
+  }
+
+  /** @throws {ContentsError} */
+  list(): { readonly number: number; readonly size: number }[] {
+    return this.#numbers().map((number) => ({ number, size: sizeOf(this.#path(number)) ?? 0 }));
+  }
+
+  /** All blocks, to the end or to the first place where no block begins. @throws {ContentsError} */
+  *walk(pack: number): Generator<WalkedBlock> {
+    const path = this.#path(pack);
+    using file = openForReading(path);
+    for (let offset = 0;;) {
+      const header = attempt("read", path, () => readHeader(file, offset));
+      if (header === null) return yield* this.#unreadable(pack, offset);
+      const length = HEADER_BYTES + header.storedSize;
+      const bytes = new Uint8Array(length);
+      const filled = attempt("read", path, () => readAt(file, bytes, offset));
+      const block = filled === length ? decodeBlock(bytes) : null;
+      yield { offset, length, raw: block === null ? null : unpackOrNull(block) };
+      offset += length;
+    }
+  }
+
+  rawBytes(pack: number): number {
+    const path = this.#path(pack);
+    using file = openForReading(path);
+    let total = 0;
+    for (let offset = 0;;) {
+      const header = attempt("read", path, () => readHeader(file, offset));
+      if (header === null) return total;
+      total += header.rawSize;
+      offset += HEADER_BYTES + header.storedSize;
+    }
+  }
+
+  seal(): number {
+    if (this.#current !== null && this.#current.size > 0) this.#retire(this.#current);
+    return this.#current?.number ?? this.#next;
+  }
+
+  remove(pack: number): void {
+    const path = this.#path(pack);
+    this.#readers.delete(pack);
+    attempt("remove", path, () => Deno.removeSync(path));
+  }
+
+  /** What lies behind the last block, if anything does. */
+  *#unreadable(pack: number, offset: number): Generator<WalkedBlock> {
+    const size = sizeOf(this.#path(pack)) ?? 0;
+    if (size > offset) yield { offset, length: size - offset, raw: null };
   }
 
   close(): void {
@@ -180,6 +238,20 @@ export class Packs {
 
   #path(pack: number): string {
     return `${this.#dir}/${String(pack).padStart(6, "0")}.pack`;
+  }
+}
+
+function readHeader(file: Deno.FsFile, offset: number): BlockHeader | null {
+  const header = new Uint8Array(HEADER_BYTES);
+  return readAt(file, header, offset) < HEADER_BYTES ? null : decodeHeader(header);
+}
+
+function unpackOrNull(block: Block): Uint8Array | null {
+  try {
+    return unpackBlock(block);
+  } catch (error) {
+    if (error instanceof ProtocolError) return null;
+    throw error;
   }
 }
 

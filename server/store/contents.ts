@@ -47,6 +47,13 @@ export interface Incoming {
   pause(): void;
 }
 
+/** What is known of the chunks of large contents: the records are one. */
+export interface ChunkIndex {
+  chunkList(content: ContentId): Uint8Array | null;
+  /** Where a small content, or a chunk of a large one, lies. */
+  location(content: ContentId): Location | null;
+}
+
 export interface Contents {
   /** Appends a block as it came; the caller has verified it. Not durable before {@link sync}. Returns its place. */
   append(block: Block): { readonly pack: number; readonly offset: number; readonly length: number };
@@ -71,12 +78,18 @@ export interface Contents {
     size: number,
     base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
   ): Promise<Incoming>;
+  /** Whether a large content is there: as a file, or archived as chunks in the packs. */
   hasLarge(id: ContentId): boolean;
-  /** Name below `.fsync/` of a large content. */
+  /** Whether it is there as a file. */
+  hasLargeFile(id: ContentId): boolean;
+  /** Name below `.fsync/` of the file of a large content. */
   largeName(id: ContentId): string;
-  /** Fills `into` from `offset` of a large content; returns the bytes read. Not verified. */
+  /**
+   * Fills `into` from `offset` of a large content; returns the bytes read. A file is not verified, an archived content
+   * is. @throws {ContentsError}
+   */
   readLarge(id: ContentId, into: Uint8Array, offset: number): number;
-  /** Forgets a large content whose file was overwritten in place by somebody else. */
+  /** Removes the file of a large content: somebody else overwrote it in place, or it is archived. */
   dropLarge(id: ContentId): void;
   close(): void;
 }

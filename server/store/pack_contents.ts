@@ -11,8 +11,16 @@ import { makePrivateDir, syncDir } from "../../system/private_file.ts";
 import { attempt } from "./_file_access.ts";
 import { LargeFiles } from "./_large_files.ts";
 import type { SyncData } from "./_pack_file.ts";
-import { Packs } from "./_packs.ts";
-import { type Contents, ContentsError, type Incoming, type Location, type PackEnd } from "./contents.ts";
+import { Packs, type WalkedBlock } from "./_packs.ts";
+import { ArchivedContents } from "./_archived_contents.ts";
+import {
+  type ChunkIndex,
+  type Contents,
+  ContentsError,
+  type Incoming,
+  type Location,
+  type PackEnd,
+} from "./contents.ts";
 
 /** Size at which a pack is full: few files, yet one can be copied, checked and rewritten on its own. */
 const PACK_BYTES_MAX = 256 * 1024 * 1024;
@@ -23,6 +31,8 @@ export interface ContentsOptions {
   /** What the records say: nothing before it is ever cut off. */
   readonly end: PackEnd;
   readonly clock?: Clock;
+  /** What finds the chunks of archived contents: the records. Without it only files are large contents. */
+  readonly index?: ChunkIndex;
   /** For tests. */
   readonly packBytesMax?: number;
   readonly cacheBytesMax?: number;
@@ -54,7 +64,11 @@ export class PackContents implements Contents {
       syncData,
     });
     this.problem = this.#packs.problem;
-    this.#large = new LargeFiles(dir, options.clock ?? systemClock, syncData);
+    const { index } = options;
+    const archived = index === undefined
+      ? null
+      : new ArchivedContents(index, (id, location) => this.read(id, location));
+    this.#large = new LargeFiles(dir, options.clock ?? systemClock, syncData, archived);
     // The directories that were just made.
     syncDir(dir);
   }
@@ -88,6 +102,40 @@ export class PackContents implements Contents {
 
   hasLarge(id: ContentId): boolean {
     return this.#large.has(id);
+  }
+
+  hasLargeFile(id: ContentId): boolean {
+    return this.#large.hasFile(id);
+  }
+
+  /** Files of large contents, each with the number of its names. @throws {ContentsError} */
+  largeFiles(): Generator<{ readonly id: ContentId; readonly names: number; readonly size: number }> {
+    return this.#large.files();
+  }
+
+  /** The packs and their sizes in bytes, in their order. @throws {ContentsError} */
+  packs(): { readonly number: number; readonly size: number }[] {
+    return this.#packs.list();
+  }
+
+  /** The blocks of a pack, each decompressed, or `null` where it is damaged. @throws {ContentsError} */
+  blocks(pack: number): Generator<WalkedBlock> {
+    return this.#packs.walk(pack);
+  }
+
+  /** Bytes that the blocks of a pack hold after decompression, read from their headers. @throws {ContentsError} */
+  rawBytes(pack: number): number {
+    return this.#packs.rawBytes(pack);
+  }
+
+  /** Lets the next block begin a new pack; returns the number from which on packs are new. */
+  sealPack(): number {
+    return this.#packs.seal();
+  }
+
+  /** Removes a pack that no location names. @throws {ContentsError} */
+  removePack(pack: number): void {
+    this.#packs.remove(pack);
   }
 
   largeName(id: ContentId): string {

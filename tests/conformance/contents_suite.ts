@@ -5,6 +5,7 @@ import type { ContentId } from "../../core/entry.ts";
 import { recipe } from "../../core/recipe.ts";
 import { packBlock, unpackBlock } from "../../protocol/block.ts";
 import type { Block, DataOp } from "../../protocol/messages.ts";
+import { restoreLarge } from "../../server/restore_large.ts";
 import { type Contents, ContentsError, type Incoming, type Location } from "../../server/store/contents.ts";
 
 export interface ContentsPlace {
@@ -17,6 +18,11 @@ export interface ContentsPlace {
   /** The bytes of the staged file of `id`, or `null`. */
   part(id: ContentId): Uint8Array | null;
   setPart(id: ContentId, bytes: Uint8Array): void;
+  /** What the opened contents find chunks of archived contents by; empty at first. */
+  readonly index: {
+    readonly lists: Map<ContentId, Uint8Array>;
+    readonly locations: Map<ContentId, Location>;
+  };
   /** Replaces the file of a large content. */
   setLarge(id: ContentId, bytes: Uint8Array): void;
   remove(): void;
@@ -94,6 +100,14 @@ export function append(
     innerOffset += part.length;
     return [digestHex(part) as ContentId, location];
   });
+}
+
+function appendChunks(contents: Contents, { bytes, chunks }: Large): [ContentId, Location][] {
+  const offsets = chunks.offsets();
+  return append(
+    contents,
+    Array.from({ length: chunks.length }, (_, i) => bytes.slice(offsets[i], offsets[i + 1])),
+  );
 }
 
 function prefixOf(chunks: ChunkList, count: number): Uint8Array {
@@ -193,6 +207,44 @@ export function contentsSuite(name: string, make: () => ContentsPlace): void {
     isCorrupt(assertThrows(() => contents.read(other, location), ContentsError));
     isCorrupt(assertThrows(() => contents.read(id, { ...location, size: 2 ** 40 }), ContentsError));
     isCorrupt(assertThrows(() => contents.read(id, { ...location, innerOffset: 1 }), ContentsError));
+  });
+
+  test("a large content without a file is read through its chunks", async (contents, place) => {
+    await store(contents, A);
+    place.index.lists.set(A.id, A.chunks.bytes);
+    for (const [id, location] of appendChunks(contents, A)) place.index.locations.set(id, location);
+    await contents.sync();
+    assert(contents.hasLargeFile(A.id));
+    contents.dropLarge(A.id);
+    assertEquals([contents.hasLargeFile(A.id), contents.hasLarge(A.id)], [false, true]);
+    assertEquals(readAll(contents, A), A.bytes);
+    for (const [from, length] of [[0, 1], [99_999, 200_000], [A.bytes.length - 1, 9], [A.bytes.length, 9]]) {
+      const into = new Uint8Array(length!);
+      const count = contents.readLarge(A.id, into, from!);
+      assertEquals(into.subarray(0, count), A.bytes.subarray(from!, from! + length!));
+    }
+    await store(contents, B, A);
+    assertEquals(readAll(contents, B), B.bytes);
+  });
+
+  test("an archived content that lacks a chunk is not there", async (contents, place) => {
+    place.index.lists.set(A.id, A.chunks.bytes);
+    const [first] = appendChunks(contents, A);
+    await contents.sync();
+    place.index.locations.set(...first!);
+    assertEquals(contents.hasLarge(A.id), false);
+    const read = () => contents.readLarge(A.id, new Uint8Array(9), A.chunks.sizeAt(0));
+    assertEquals((assertThrows(read, ContentsError) as ContentsError).code, "missing");
+  });
+
+  test("an archived content gets its file back, verified", async (contents, place) => {
+    place.index.lists.set(A.id, A.chunks.bytes);
+    for (const [id, location] of appendChunks(contents, A)) place.index.locations.set(id, location);
+    await contents.sync();
+    await restoreLarge(contents, A.id, A.chunks);
+    assert(contents.hasLargeFile(A.id));
+    place.index.locations.clear();
+    assertEquals(readAll(contents, A), A.bytes);
   });
 
   test("a pack that is not there is missing", (contents) => {

@@ -8,13 +8,27 @@ import { append, type ContentsPlace, contentsSuite } from "./contents_suite.ts";
 
 const PACK_BYTES_MAX = 64 * 1024;
 
+function emptyIndex() {
+  const lists = new Map<ContentId, Uint8Array>();
+  const locations = new Map<ContentId, Location>();
+  return {
+    lists,
+    locations,
+    chunkList: (id: ContentId) => lists.get(id) ?? null,
+    location: (id: ContentId) => locations.get(id) ?? null,
+  };
+}
+
 function realPlace(): ContentsPlace {
+  const index = emptyIndex();
   const root = Deno.makeTempDirSync();
   const dir = `${root}/.fsync`;
   const place: ContentsPlace = {
     onSync: () => Promise.resolve(),
+    index,
     open: () =>
       openContents(dir, {
+        index,
         end: { pack: 0, offset: 0 },
         packBytesMax: PACK_BYTES_MAX,
         syncData: async (file) => {
@@ -47,8 +61,10 @@ function readOrNull(path: string): Uint8Array | null {
 
 function memPlace(): ContentsPlace {
   const files = mapFiles();
+  const index = emptyIndex();
   const place: ContentsPlace = {
     onSync: () => Promise.resolve(),
+    index,
     open: () => contents,
     damage: (location) => contents.damage(location),
     part: (id) => files.read(`incoming/${id}.part`),
@@ -56,7 +72,11 @@ function memPlace(): ContentsPlace {
     setLarge: (id, bytes) => files.write(`large/${id}`, bytes),
     remove: () => {},
   };
-  const contents = new MemContents(files, { packBytesMax: PACK_BYTES_MAX, syncData: () => place.onSync() });
+  const contents = new MemContents(files, {
+    index,
+    packBytesMax: PACK_BYTES_MAX,
+    syncData: () => place.onSync(),
+  });
   return place;
 }
 

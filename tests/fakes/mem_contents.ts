@@ -9,7 +9,9 @@ import type { Block } from "../../protocol/messages.ts";
 import { GroupSync } from "../../server/store/_group_sync.ts";
 import { IncomingContent, type Part } from "../../server/store/_incoming_content.ts";
 import { HEADER_BYTES, storable } from "../../server/store/_pack_format.ts";
+import { ArchivedContents } from "../../server/store/_archived_contents.ts";
 import {
+  type ChunkIndex,
   type Contents,
   ContentsError,
   type Incoming,
@@ -45,6 +47,8 @@ interface Stored {
 }
 
 export interface MemContentsOptions {
+  /** What finds the chunks of archived contents. */
+  readonly index?: ChunkIndex;
   readonly packBytesMax?: number;
   /** Awaited by each sync before anything is durable; may wait, and a rejection makes the sync fail. */
   readonly syncData?: () => Promise<void>;
@@ -54,6 +58,7 @@ export interface MemContentsOptions {
 export class MemContents implements Contents {
   readonly #files: PrivateFiles;
   readonly #options: MemContentsOptions;
+  readonly #archived: ArchivedContents | null;
   readonly #packs = new Map<number, Stored[]>();
   readonly #inUse = new Set<string>();
   #pack = 0;
@@ -63,6 +68,10 @@ export class MemContents implements Contents {
   constructor(files: PrivateFiles = mapFiles(), options: MemContentsOptions = {}) {
     this.#files = files;
     this.#options = options;
+    const { index } = options;
+    this.#archived = index === undefined
+      ? null
+      : new ArchivedContents(index, (id, location) => this.read(id, location));
   }
 
   append(block: Block): { readonly pack: number; readonly offset: number; readonly length: number } {
@@ -115,6 +124,10 @@ export class MemContents implements Contents {
   }
 
   hasLarge(id: ContentId): boolean {
+    return this.hasLargeFile(id) || (this.#archived?.has(id) ?? false);
+  }
+
+  hasLargeFile(id: ContentId): boolean {
     return this.#files.read(this.largeName(id)) !== null;
   }
 
@@ -124,6 +137,7 @@ export class MemContents implements Contents {
 
   readLarge(id: ContentId, into: Uint8Array, offset: number): number {
     const bytes = this.#files.read(this.largeName(id));
+    if (bytes === null && this.#archived !== null) return this.#archived.read(id, into, offset);
     if (bytes === null) throw new ContentsError("missing", `Cannot read the content ${id}: it is missing`);
     return copy(bytes, into, offset);
   }
