@@ -94,7 +94,7 @@ export class Engine {
   #cycling = false;
   #watching = false;
   #restWaiters: (() => void)[] = [];
-  readonly #waiting = new Set<"unsteady" | "deletes">();
+  readonly #waiting = new Set<"unsteady" | "unsure" | "deletes">();
   #scope: Scope | null = null;
   readonly #told = new Map<string, string>();
 
@@ -172,11 +172,9 @@ export class Engine {
         }
         await this.#cycle(remote, signal);
         await this.#transfers.drain();
-        if (!this.#hasWork() && this.#replica.unsteady.size > 0) {
-          await this.#options.clock.sleep(UNSTEADY_MS, signal);
-          this.#retryUnsteady();
-        }
+        if (!this.#hasWork()) await this.#waitForSteadiness(signal);
       }
+      await this.#hearOfOwn(signal);
       await this.#replica.flush();
       this.#noteState();
       return this.status();
@@ -274,6 +272,9 @@ export class Engine {
           if (this.#replica.unsteady.size > 0) {
             this.#later("unsteady", UNSTEADY_MS, signal, () => this.#retryUnsteady());
           }
+          if (this.#replica.unsure.size > 0) {
+            this.#later("unsure", this.#sureMs, signal, () => this.#retryUnsure());
+          }
           if (this.#gate.resting) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
           await this.#replica.flush();
@@ -295,7 +296,7 @@ export class Engine {
   }
 
   /** Runs `action` after `ms`, unless the same kind of action is waiting already. */
-  #later(kind: "unsteady" | "deletes", ms: number, signal: AbortSignal, action: () => void): void {
+  #later(kind: "unsteady" | "unsure" | "deletes", ms: number, signal: AbortSignal, action: () => void): void {
     if (this.#waiting.has(kind)) return;
     this.#waiting.add(kind);
     void this.#options.clock.sleep(ms, signal).then(() => {
@@ -466,6 +467,36 @@ export class Engine {
     this.#wake();
   }
 
+  /** Looks again at what could have changed without a trace. */
+  #retryUnsure(): void {
+    for (const path of this.#replica.unsure) {
+      if (!this.#replica.lookAgain.has(path)) this.#replica.lookAgain.set(path, "shallow");
+    }
+    this.#replica.unsure.clear();
+    this.#wake();
+  }
+
+  /** When a look can tell every change from none, ms. */
+  get #sureMs(): number {
+    return this.#replica.disk.racyWindowUs / 1000 + 5;
+  }
+
+  async #waitForSteadiness(signal: AbortSignal): Promise<void> {
+    const { unsteady, unsure } = this.#replica;
+    if (unsteady.size === 0 && unsure.size === 0) return;
+    await this.#options.clock.sleep(unsteady.size > 0 ? UNSTEADY_MS : this.#sureMs, signal);
+    this.#retryUnsteady();
+    this.#retryUnsure();
+  }
+
+  /** Right behind its answers the server says that nothing else is news; with that the cursor may pass them. */
+  async #hearOfOwn(signal: AbortSignal): Promise<void> {
+    const { trees, ownRevision } = this.#replica;
+    if (trees.upTo < ownRevision) {
+      await this.#waitAtMost(STALE_WAIT_MS, signal, () => trees.upTo >= ownRevision);
+    }
+  }
+
   #renames(): Rename[] {
     const { trees } = this.#replica;
     const gone = new Map<SyncPath, Placed>();
@@ -534,15 +565,17 @@ export class Engine {
 
   /** A plan was refused because the server moved on; what it moved on to arrives as news. */
   async #waitForNews(signal: AbortSignal): Promise<void> {
-    if (!this.#remoteNews) {
-      const stop = new AbortController();
-      const timer = this.#options.clock.sleep(STALE_WAIT_MS, AbortSignal.any([signal, stop.signal]));
-      const news = this.#waitForWork(() => signal.aborted);
-      await Promise.race([timer, news]);
-      stop.abort();
-      this.#wake = () => {};
-    }
+    if (!this.#remoteNews) await this.#waitAtMost(STALE_WAIT_MS, signal, () => false);
     this.#remoteNews = true;
+  }
+
+  /** Waits for work, for `enough`, or for `ms` to pass. */
+  async #waitAtMost(ms: number, signal: AbortSignal, enough: () => boolean): Promise<void> {
+    const stop = new AbortController();
+    const timer = this.#options.clock.sleep(ms, AbortSignal.any([signal, stop.signal]));
+    await Promise.race([timer, this.#waitForWork(() => signal.aborted || enough())]);
+    stop.abort();
+    this.#wake = () => {};
   }
 
   #giveUp(): void {

@@ -81,7 +81,7 @@ export class Pull {
   }
 
   #unsure(path: SyncPath): undefined {
-    this.#replica.unsteady.set(path, "shallow");
+    this.#replica.unsure.add(path);
     this.#postponed.add(path);
     return undefined;
   }
@@ -288,7 +288,9 @@ export class Pull {
   #agree(step: DownloadStep, entry: Entry, stat: Stat | null, chunks: ChunkList | null): void {
     const { trees } = this.#replica;
     trees.local.delete(step.path);
-    trees.agree(step.path, entry, step.revision, stat === null || this.#isRacy(stat) ? null : stat, chunks);
+    const sure = stat !== null && !this.#isRacy(stat);
+    if (!sure) this.#replica.unsure.add(step.path);
+    trees.agree(step.path, entry, step.revision, sure ? stat : null, chunks);
     this.#replica.clearProblem(step.path);
   }
 

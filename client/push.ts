@@ -210,6 +210,7 @@ export class Push {
 
   /** Makes the server's answer to one step what both sides agree on. */
   settle(step: PushStep, found: Found | null, result: UploadResult): void {
+    if (result.status === "ok" || result.status === "conflict") this.#replica.noteOwn(result.revision);
     if (result.status === "stale") {
       this.stale++;
       return;

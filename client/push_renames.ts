@@ -56,6 +56,7 @@ async function pushBatch(replica: Replica, remote: Remote, renames: readonly Ren
     const result = results[index]!;
     if (result.status !== "ok") continue;
     accepted++;
+    replica.noteOwn(result.revision);
     if (trees.synced.get(rename.from)?.entry.kind === "dir") await moveRows(replica, rename, result.revision);
     else moveRow(replica, rename, result.revision);
     replica.emit({ type: "renamed", from: rename.from, path: rename.to });

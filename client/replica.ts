@@ -31,6 +31,10 @@ export class Replica {
   readonly lookAgain = new Map<SyncPath, "shallow" | "deep">();
   /** Paths that just changed and have to be looked at again a little later. */
   readonly unsteady = new Map<SyncPath, "shallow" | "deep">();
+  /** Paths that changed so lately that another change could look the same; looked at again when that has passed. */
+  readonly unsure = new Set<SyncPath>();
+  /** Greatest revision that the server gave to a change of ours. */
+  ownRevision = 0;
   /** Paths whose step failed; not tried again before something changes or a full look. */
   readonly blocked = new Set<SyncPath>();
   readonly emit: (event: EngineEvent) => void;
@@ -87,6 +91,7 @@ export class Replica {
     this.blocked.clear();
     this.lookAgain.clear();
     this.unsteady.clear();
+    this.unsure.clear();
     this.trees.load(this.state.load(), this.state.binding().cursor);
   }
 
@@ -96,6 +101,11 @@ export class Replica {
     const known = this.trees.problems.get(path);
     this.trees.problems.set(path, { path, reason, at });
     if (known?.reason !== reason) this.emit({ type: "problem", path, reason });
+  }
+
+  /** The server accepted a change of ours as `revision`. */
+  noteOwn(revision: number): void {
+    this.ownRevision = Math.max(this.ownRevision, revision);
   }
 
   /** Tells of a local change, once. */

@@ -207,6 +207,11 @@ export class WireRemote implements Remote {
     this.#finish(new LinkClosed("closed here"));
   }
 
+  /** Sends a request; `take` gets its answers in order and returns whether one was the last. */
+  ask(message: Message, take: (message: Message) => boolean | Promise<boolean>): Promise<void> {
+    return this.#ask(message, take);
+  }
+
   #ask(message: Message, take: Request["take"], id = this.#nextId++): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (then: () => void) => {
@@ -300,7 +305,8 @@ function gone(reason: string): UnreachableError {
   return new UnreachableError(`Cannot go on: ${reason}`);
 }
 
-function expect<T extends MessageType>(message: Message, type: T): Extract<Message, { type: T }> {
+/** An answer of the only type that it may have. @throws {ProtocolError} */
+export function expect<T extends MessageType>(message: Message, type: T): Extract<Message, { type: T }> {
   if (message.type !== type) {
     throw new ProtocolError(`the server answered ${message.type} instead of ${type}`);
   }

@@ -5,7 +5,7 @@
 import type { ContentId } from "../core/entry.ts";
 
 /** A batch or two of every uploader. */
-const BYTES_MAX = 16 * 1024 * 1024;
+const BYTES_MAX = 8 * 1024 * 1024;
 
 export class RecentContents {
   readonly #contents = new Map<ContentId, Uint8Array>();

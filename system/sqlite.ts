@@ -57,7 +57,7 @@ export class Database {
       this.#transactions = attempt(() => {
         checkHeader(this.#db, format);
         this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
-          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA synchronous = FULL`);
+          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -6144; PRAGMA synchronous = FULL`);
         return { begin: this.#db.prepare("BEGIN IMMEDIATE"), commit: this.#db.prepare("COMMIT") };
       });
       this.#create(format);
