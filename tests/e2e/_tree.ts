@@ -7,28 +7,27 @@ export type Tree = ReadonlyMap<string, string>;
 /** Contents read before, by what cannot change without the file changing; a poll need not read all of them again. */
 const known = new Map<string, { readonly stamp: string; readonly digest: string }>();
 
-/** What stands below `root`, without `.fsync`. */
-export function readTree(root: string): Tree {
+/** What stands below `root`, without `.fsync`. `contents`: read the files too, which takes a while if there are many. */
+export function readTree(root: string, contents = true): Tree {
   const tree = new Map<string, string>();
-  collect(root, "", tree);
+  collect(root, "", tree, contents);
   return tree;
 }
 
-function collect(root: string, dir: string, tree: Map<string, string>): void {
+function collect(root: string, dir: string, tree: Map<string, string>, contents: boolean): void {
   for (const { name } of Deno.readDirSync(`${root}/${dir}`)) {
     if (name === ".fsync") continue;
     const path = dir === "" ? name : `${dir}/${name}`;
     const full = `${root}/${path}`;
-    let info: Deno.FileInfo;
     try {
-      info = Deno.lstatSync(full);
+      const info = Deno.lstatSync(full);
+      const text = describe(full, info);
+      tree.set(path, contents && info.isFile ? `${text} ${digest(full, info)}` : text);
+      if (info.isDirectory) collect(root, path, tree, contents);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
       // A name that is not UTF-8, or gone meanwhile.
-      continue;
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    tree.set(path, describe(full, info));
-    if (info.isDirectory) collect(root, path, tree);
   }
 }
 
@@ -37,7 +36,7 @@ function describe(full: string, info: Deno.FileInfo): string {
   if (info.isSymlink) return `link ${Deno.readLinkSync(full)}`;
   if (info.isDirectory) return `dir ${mode}`;
   if (!info.isFile) return "other";
-  return `file ${mode} ${info.mtime?.getTime()} ${info.size} ${digest(full, info)}`;
+  return `file ${mode} ${info.mtime?.getTime()} ${info.size}`;
 }
 
 function digest(full: string, info: Deno.FileInfo): string {

@@ -139,3 +139,22 @@ worldTest("users are named by the login, or by the user database", async (world)
   const id = new TextDecoder().decode(new Deno.Command("id", { args: ["-un"] }).outputSync().stdout).trim();
   assertStringIncludes(line, `Connected: ${id}@`);
 });
+
+worldTest("the first five minutes of the README", async (world) => {
+  const server = world.start("server", ["server"], { env: { FSYNC_PORT: "0" } });
+  const ready = await server.line("Server listening on 0.0.0.0:");
+  const env = { FSYNC_SERVER: `localhost:${ready.slice(ready.lastIndexOf(":") + 1)}` };
+  for (const name of ["ann", "ben"]) {
+    await world.start(name, ["watch", `./${name}`], { env }).line(`Watching: ${name}`);
+  }
+  Deno.writeTextFileSync(world.path("ann/note.txt"), "hello\n");
+  await world.equal("ann", "ben");
+  assertEquals(Deno.readTextFileSync(world.path("ben/note.txt")), "hello\n");
+  Deno.renameSync(world.path("ben/note.txt"), world.path("ben/letter.txt"));
+  assertEquals([...(await world.inSync("ann", "ben")).keys()], ["letter.txt"]);
+  const status = await world.run(["status", "./ann"]);
+  assertEquals(status.code, 0);
+  assertMatch(status.stdout, /^in sync: 1 file, localhost:/);
+  const help = await world.run(["start", "help"]);
+  assertEquals([help.code, help.stdout], [0, (await world.run(["help"])).stdout]);
+});
