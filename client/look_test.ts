@@ -154,7 +154,7 @@ Deno.test("look: an edit of equal size with the old time shows in the ctime (M08
 
 Deno.test("look: a directory that cannot be listed is a problem and protects what it holds", async () => {
   const folder = await sampleFolder();
-  folder.onOp = (op, path) => op === "list" && path === "d" ? "permission" : null;
+  folder.onOp = (op, path) => (op === "list" && path === "d") || path.startsWith("d/") ? "permission" : null;
   const { complete } = await folder.look();
   assertEquals([folder.local(), complete], [[], false]);
   assertEquals(folder.problems(), [`d: Cannot list "d": injected (permission)`]);
