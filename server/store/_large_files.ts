@@ -29,6 +29,17 @@ const PARTS_MAX = 4;
 /** An upload that was not resumed for this long is forgotten, ms: a week. */
 const PART_AGE_MS_MAX = 7 * 24 * 3_600_000;
 
+/** A file in `large/`. */
+export interface LargeFile {
+  readonly id: ContentId;
+  /** Names that it has; one that the plain tree holds too has two. */
+  readonly names: number;
+  /** Bytes. */
+  readonly size: number;
+  /** When it got its place, or lost its other name, ms. */
+  readonly changed: number;
+}
+
 const IDENTITY = /^[0-9a-f]{64}$/;
 
 export class LargeFiles {
@@ -72,12 +83,14 @@ export class LargeFiles {
   }
 
   /** The files with the number of their names: one that the plain tree holds too has two. @throws {ContentsError} */
-  *files(): Generator<{ readonly id: ContentId; readonly names: number; readonly size: number }> {
+  *files(): Generator<LargeFile> {
     const dir = `${this.#dir}/large`;
     for (const { name } of attempt("list", dir, () => [...Deno.readDirSync(dir)])) {
       if (!IDENTITY.test(name)) continue;
       const info = attempt("look at", `${dir}/${name}`, () => statOrNull(`${dir}/${name}`));
-      if (info?.isFile) yield { id: name as ContentId, names: info.nlink ?? 1, size: info.size };
+      if (!info?.isFile) continue;
+      const changed = info.ctime?.getTime() ?? 0;
+      yield { id: name as ContentId, names: info.nlink ?? 1, size: info.size, changed };
     }
   }
 

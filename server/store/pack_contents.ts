@@ -9,7 +9,7 @@ import type { Block } from "../../protocol/messages.ts";
 import { type Clock, systemClock } from "../../system/clock.ts";
 import { makePrivateDir, syncDir } from "../../system/private_file.ts";
 import { attempt } from "./_file_access.ts";
-import { LargeFiles } from "./_large_files.ts";
+import { type LargeFile, LargeFiles } from "./_large_files.ts";
 import type { SyncData } from "./_pack_file.ts";
 import { Packs, type WalkedBlock } from "./_packs.ts";
 import { ArchivedContents } from "./_archived_contents.ts";
@@ -51,6 +51,7 @@ export function openContents(dir: string, options: ContentsOptions): PackContent
 export class PackContents implements Contents {
   readonly #packs: Packs;
   readonly #large: LargeFiles;
+  readonly #archived: ArchivedContents | null;
   /** What was found wrong at opening, for the log: recorded contents that are not there. */
   readonly problem: string | null;
 
@@ -65,10 +66,10 @@ export class PackContents implements Contents {
     });
     this.problem = this.#packs.problem;
     const { index } = options;
-    const archived = index === undefined
+    this.#archived = index === undefined
       ? null
       : new ArchivedContents(index, (id, location) => this.read(id, location));
-    this.#large = new LargeFiles(dir, options.clock ?? systemClock, syncData, archived);
+    this.#large = new LargeFiles(dir, options.clock ?? systemClock, syncData, this.#archived);
     // The directories that were just made.
     syncDir(dir);
   }
@@ -108,8 +109,13 @@ export class PackContents implements Contents {
     return this.#large.hasFile(id);
   }
 
+  /** Whether all chunks of a large content are in packs. */
+  isArchived(id: ContentId): boolean {
+    return this.#archived?.has(id) ?? false;
+  }
+
   /** Files of large contents, each with the number of its names. @throws {ContentsError} */
-  largeFiles(): Generator<{ readonly id: ContentId; readonly names: number; readonly size: number }> {
+  largeFiles(): Generator<LargeFile> {
     return this.#large.files();
   }
 
