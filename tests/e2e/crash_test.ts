@@ -100,3 +100,28 @@ worldTest("a lost state makes a merge, never a delete", async (world) => {
   assertEquals(world.conflicts(), []);
   assertEquals(world.versions().filter(({ operation }) => operation === "deleted"), []);
 });
+
+worldTest("a watch that starts before its server finds it when it comes", async (world) => {
+  await world.startServer();
+  await world.server.stop();
+  const watch = await world.startWatch("a");
+  await watch.line("Disconnected: Cannot connect");
+  Deno.writeTextFileSync(world.path("a/f"), "x");
+  assertEquals((await world.run(["status", "a"])).code, 5);
+  await world.startServer();
+  await world.inSync("a");
+  assertEquals(watch.stderr.length, 1);
+});
+
+worldTest("an interrupted pass ends with 130 and needs no repair", async (world) => {
+  await world.startServer();
+  Deno.mkdirSync(world.path("a"));
+  Deno.writeFileSync(world.path("a/big"), fresh(80_000_000));
+  const pass = world.start("sync-all", ["sync-all", "a", "--server", world.address]);
+  await world.server.line("Connected");
+  const { code, ms } = await pass.stop("SIGINT");
+  assertEquals([code, pass.stdout, pass.stderr], [130, [], []]);
+  assert(ms < 2000, `${ms} ms`);
+  assertEquals((await world.syncAll("a")).code, 0);
+  await world.equal("a");
+});
