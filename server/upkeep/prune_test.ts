@@ -5,6 +5,7 @@ import { noise } from "../../tests/conformance/contents_suite.ts";
 import { OpenStore, StorePlace } from "../../tests/fakes/store_place.ts";
 import { systemClock } from "../../system/clock.ts";
 import { archiveLarge } from "./archive.ts";
+import { type Finding, StoreCheck } from "./check.ts";
 import { choosePruned, NO_RETENTION, prune, readRetention, type Retention, writeRetention } from "./prune.ts";
 import { repack } from "./repack.ts";
 
@@ -163,6 +164,7 @@ Deno.test("a kill after any step leaves every kept version readable, and the nex
     const again = new OpenStore(root, options);
     assertEquals(again.contents.problem, null, `after ${steps.at(-1)}`);
     assertKept(again, kept, `${n}: ${steps.at(-1)}`);
+    assertEquals(await findings(again), [], `${n}: ${steps.at(-1)}`);
     // A file that nothing names may be an upload's for a day.
     const parts = again.parts(undefined, { ...systemClock, now: () => Date.now() + 25 * 3_600_000 });
     await prune(parts, await choosePruned(parts, LAST_TWO));
@@ -172,6 +174,7 @@ Deno.test("a kill after any step leaves every kept version readable, and the nex
     again.close();
     const last = new OpenStore(root, options);
     assertKept(last, kept, `${n}: ${steps.at(-1)}, opened again`);
+    assertEquals(await findings(last), [], `${n}: ${steps.at(-1)}, opened again`);
     assertEquals([...last.contents.largeFiles()].length, 1);
     last.close();
     place.remove("run");
@@ -201,6 +204,12 @@ async function runKilled(store: OpenStore, onStep: (step: string) => void): Prom
   } finally {
     store.close();
   }
+}
+
+async function findings(store: OpenStore): Promise<readonly Finding[]> {
+  const check = new StoreCheck(store.parts());
+  await check.run();
+  return check.report().findings;
 }
 
 function assertKept(store: OpenStore, kept: ReadonlyMap<string, string>, title: string): void {
