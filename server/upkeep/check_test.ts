@@ -130,6 +130,7 @@ Deno.test("a damaged chunk of an archived content comes back from a content that
   const whole = noise(800_000, 77);
   const { chunks } = large(whole);
   const back = await checked((root) => flip(pack(root), -1), async (store) => {
+    await archiveLarge(store.parts());
     // Cut where a chunk ends, so that every chunk of the older one is one of the newer.
     await store.put("grown", whole.slice(0, chunks.offsets()[chunks.length - 1]!));
     await store.put("grown", whole);
