@@ -1,6 +1,7 @@
 /**
  * The random convergence test in memory: `deno task sim --seed N --count M [--verbose]`. The first seed that fails is
- * shrunk to the steps that matter, and printed; exit code 1.
+ * shrunk to the steps that matter, and printed; exit code 1. `--only write,sync,powerCut` lets only these kinds of steps
+ * happen, `--keep-going` goes on after a failure, `--no-shrink` prints it as it is.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { describeScheme, runScheme, runSeed } from "../tests/sim/run.ts";
@@ -8,17 +9,18 @@ import { shrink } from "../tests/sim/shrink.ts";
 
 async function main(): Promise<number> {
   const args = parseArgs(Deno.args, {
-    string: ["seed", "count"],
+    string: ["seed", "count", "only"],
     boolean: ["verbose", "keep-going", "no-shrink"],
-    default: { seed: "1", count: "1000" },
+    default: { seed: "1", count: "1000", only: "" },
   });
   const first = BigInt(args.seed);
   const count = Number(args.count);
   const started = performance.now();
   const log = args.verbose ? (line: string) => console.log(line) : undefined;
+  const only = args.only.split(",").filter((name) => name !== "");
   let failed = 0;
   for (let i = 0; i < count; i++) {
-    const outcome = await runSeed(first + BigInt(i), { log });
+    const outcome = await runSeed(first + BigInt(i), { log, only });
     if (outcome.failure === null) continue;
     failed++;
     console.log(

@@ -51,6 +51,8 @@ export class MemWire {
   readonly #options: MemLinkOptions;
   /** The last arrival in each direction, so that frames do not overtake each other, ms. */
   readonly #lastArrival: Record<Side, number> = { a: 0, b: 0 };
+  /** What arrives at that moment, all at once, as frames in one packet do. */
+  readonly #burst: Record<Side, Cargo[] | null> = { a: null, b: null };
   readonly #underway = new Set<() => void>();
   #held: { from: Side; cargo: Cargo }[] = [];
   #silent = false;
@@ -105,10 +107,17 @@ export class MemWire {
     const { clock } = this.#options;
     if (clock === undefined) return queueMicrotask(() => this.#arrive(from, cargo));
     const arrival = Math.max(clock.monotonic() + this.#delay(), this.#lastArrival[from]);
+    if (arrival === this.#lastArrival[from] && this.#burst[from] !== null) {
+      this.#burst[from].push(cargo);
+      return;
+    }
     this.#lastArrival[from] = arrival;
+    const burst = [cargo];
+    this.#burst[from] = burst;
     const cancel = clock.schedule(arrival - clock.monotonic(), () => {
       this.#underway.delete(cancel);
-      this.#arrive(from, cargo);
+      if (this.#burst[from] === burst) this.#burst[from] = null;
+      for (const one of burst) this.#arrive(from, one);
     });
     this.#underway.add(cancel);
   }

@@ -16,7 +16,7 @@ import { SERVER } from "./server_machine.ts";
 import { WatchEvents } from "./watch_events.ts";
 
 /** How long the hardware takes, ms. */
-const SYNC_MS_MAX = 4;
+const SYNC_MS_MAX = 24;
 
 export interface ClientParts {
   readonly name: string;
@@ -50,6 +50,7 @@ export class ClientMachine {
   watchEnd: Error | null = null;
   readonly #parts: ClientParts;
   #life: Life | null = null;
+  #callsOfNext = Infinity;
   #passing: Promise<PassEnd> | null = null;
   #stop: AbortController | null = null;
 
@@ -61,7 +62,7 @@ export class ClientMachine {
     this.state = new MemState(parts.random.fork());
     this.deviceId = parts.random.bytes(16).toHex();
     this.deviceToken = parts.random.bytes(32);
-    this.watch = new WatchEvents(parts.clock, parts.random.fork());
+    this.watch = new WatchEvents(parts.clock, parts.random.fork(), parts.ports.hint);
     this.disk.onEvent = (path) => this.watch.note(path);
   }
 
@@ -81,7 +82,7 @@ export class ClientMachine {
   #boot(): { engine: Engine; life: Life } {
     const { network, clock, random, ports, onEvent } = this.#parts;
     const life = new Life(() => network.cutAll(this.name));
-    const disk = ports.disk(mortalDisk(this.disk, life, () => this.#synced()));
+    const disk = ports.disk(mortalDisk(this.disk, life, () => this.#aWhile(), () => this.state.checkpoint()));
     disk.clearStage(() => true);
     const engine = new Engine({
       disk,
@@ -94,6 +95,8 @@ export class ClientMachine {
       rootProblem: () => this.rootProblem,
       guard: "on",
     });
+    life.killAfter(this.#callsOfNext);
+    this.#callsOfNext = Infinity;
     this.#life = life;
     this.engine = engine;
     return { engine, life };
@@ -168,19 +171,21 @@ export class ClientMachine {
     this.watch.unfollow();
   }
 
-  /** State and tree lie on one file system: what makes one durable makes the other. */
-  async #synced(): Promise<void> {
-    this.state.checkpoint();
-    await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX));
+  async #aWhile(): Promise<void> {
+    await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX / 2));
   }
 
+  /** Kills the process that runs, or the next one, after so many calls. */
   killAfter(calls: number): void {
-    this.#life?.killAfter(calls);
+    if (this.running) this.#life!.killAfter(calls);
+    else this.#callsOfNext = calls;
   }
 
-  /** Takes note that the process killed itself in the middle of a call. */
-  reap(): void {
-    if (this.#life !== null && !this.#life.alive && this.engine !== null) this.kill();
+  /** Takes note that the process killed itself in the middle of a call. Whether it did. */
+  reap(): boolean {
+    if (this.#life === null || this.#life.alive || this.engine === null) return false;
+    this.kill();
+    return true;
   }
 
   /** @returns whether the state lost something */

@@ -46,8 +46,9 @@ const OPERATIONS = [
   ["swap", 2],
   ["copy", 2],
   ["sameAsOther", 3],
-  ["many", 1],
-  ["wipe", 1],
+  ["quietEdit", 3],
+  ["many", 3],
+  ["wipe", 4],
 ] as const;
 
 const ACTIONS = [
@@ -62,6 +63,7 @@ const ACTIONS = [
   ["kill", 3],
   ["killAfter", 5],
   ["powerCut", 3],
+  ["powerCutAfter", 4],
   ["restart", 8],
   ["loseState", 1],
   ["skew", 1],
@@ -96,10 +98,16 @@ const LARGE = [300 * 1024, 1024 * 1024];
 const YEAR_MS = 365 * 86_400_000;
 const STEPS_MAX = 26;
 
-/** Swarm testing: each seed first chooses what can happen at all in its run. */
-export function generate(seed: bigint): Scheme {
+/**
+ * Swarm testing: each seed first chooses what can happen at all in its run.
+ *
+ * @param only these kinds are always part of it, others never; empty: the seed chooses
+ */
+export function generate(seed: bigint, only: readonly string[] = []): Scheme {
   const random = new SeededRandom(seed);
-  const operations = OPERATIONS.filter(([name]) => name === "write" || random.chance(chanceOf(name)));
+  const chosen = (name: Operation | Action) =>
+    only.length > 0 ? only.includes(name) : random.chance(chanceOf(name));
+  const operations = OPERATIONS.filter(([name]) => name === "write" || chosen(name));
   const actions = ACTIONS.filter(([name]) =>
     name === "sync" || name === "wait" || random.chance(chanceOf(name))
   );

@@ -1,5 +1,6 @@
 /** What must hold when everything was healed and has come to rest. Numbers as in the documents: I2, I3 … */
 import { SINGLE_CHUNK_MAX } from "../../core/chunk.ts";
+import { sameEntry } from "../../core/entry.ts";
 import { displayPath, type SyncPath } from "../../core/path.ts";
 import type { Version } from "../../server/store/records.ts";
 import { contentIdOf } from "./contents.ts";
@@ -55,6 +56,7 @@ function checkHistory(w: World): void {
     for (const { entry } of versions) {
       if (entry?.kind !== "file" || checked.has(entry.content)) continue;
       checked.add(entry.content);
+      demand(w.ledger.written.has(entry.content), `I5: nobody wrote a version of "${displayPath(path)}"`);
       const bytes = entry.size > SINGLE_CHUNK_MAX
         ? w.server.disk.privateRead(w.server.contents.largeName(entry.content))
         : readSmall(w, entry.content);
@@ -77,6 +79,9 @@ function checkLine(path: string, versions: readonly Version[]): void {
   demand(heads.length <= 1, `I13: "${displayPath(path)}" has ${heads.length} heads`);
   versions.forEach((version, i) => {
     const before = versions[i - 1];
+    const twice = before !== undefined && before.entry !== null && version.operation === "modified" &&
+      sameEntry(before.entry, version.entry);
+    demand(!twice, `I6: a change of "${displayPath(path)}" was applied twice`);
     demand(
       before === undefined || before.revision < version.revision,
       `I13: "${displayPath(path)}" goes back`,

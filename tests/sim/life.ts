@@ -61,18 +61,21 @@ export function mortal<T extends object>(target: T, life: Life): T {
 /**
  * A disk for one life, with the staged files that it opens.
  *
- * @param onSync called when all that was written so far is durable; the caller of `sync` hears of it when the returned
- * promise resolves
+ * @param aWhile what the hardware takes, before and after the moment from which on all is durable
+ * @param onDurable called then: the state lies on the same file system
  */
-export function mortalDisk(disk: Disk, life: Life, onSync: () => Promise<void>): Disk {
+export function mortalDisk(disk: Disk, life: Life, aWhile: () => Promise<void>, onDurable: () => void): Disk {
   const facade = mortal(disk, life);
   return new Proxy(facade, {
     get(object, key) {
       if (key === "close") return () => {};
       if (key === "sync") {
         return async () => {
+          life.check();
+          await aWhile();
           await object.sync();
-          await onSync();
+          onDurable();
+          await aWhile();
           life.check();
         };
       }

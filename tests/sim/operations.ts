@@ -128,6 +128,15 @@ const DO: Record<Operation, (act: Act) => void> = {
     const path = files[act.step.n % Math.max(1, files.length)];
     if (path !== undefined) overwrite(act, path, other.read(path));
   },
+  quietEdit: (act) => {
+    // Other bytes of the same number, and the old time put back.
+    const path = pick(act, "file");
+    if (path === null || isShared(act, path)) return;
+    const { bytes, mtime } = act.user.tree().get(path)!;
+    if (bytes!.length === 0) return;
+    act.user.patch(path, 0, fresh(act, 0).subarray(0, bytes!.length));
+    act.user.touch(path, mtime!);
+  },
   many: (act) => {
     for (let i = 0; i < 34; i++) overwrite(act, `${act.step.path}/${i}`, fresh(act, 64));
   },

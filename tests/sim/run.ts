@@ -8,6 +8,8 @@ import { S, type World, world } from "./world.ts";
 export interface RunOptions {
   readonly ports?: Partial<Ports>;
   readonly log?: ((line: string) => void) | undefined;
+  /** Kinds of steps, see `generate`. */
+  readonly only?: readonly string[];
 }
 
 export interface Outcome {
@@ -17,7 +19,7 @@ export interface Outcome {
 }
 
 export async function runSeed(seed: bigint, options: RunOptions = {}): Promise<Outcome> {
-  return await runScheme(generate(seed), options);
+  return await runScheme(generate(seed, options.only), options);
 }
 
 /** Never rejects. */
@@ -68,6 +70,7 @@ const ACT: Partial<Record<SimStep["do"], (w: World, step: SimStep) => void | Pro
   kill: (w, { actor }) => w.kill(actor),
   killAfter: (w, { actor, n }) => w.killAfter(actor, n % 90),
   powerCut: (w, { actor }) => w.powerCut(actor),
+  powerCutAfter: (w, { actor, n }) => w.powerCutAfter(actor, n % 90),
   restart: (w, { actor }) => w.restart(actor),
   loseState: (w, { actor }) => {
     if (actor !== S) w.loseState(actor);

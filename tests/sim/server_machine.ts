@@ -22,7 +22,7 @@ import { WatchEvents } from "./watch_events.ts";
 export const SERVER = "server";
 
 /** How long the hardware takes, ms. */
-const SYNC_MS_MAX = 4;
+const SYNC_MS_MAX = 24;
 
 export interface ServerParts {
   readonly clock: SkewedClock;
@@ -60,7 +60,7 @@ export class ServerMachine {
     this.#identity = parts.random.fork().seed;
     this.records = new MemRecords(new SeededRandom(this.#identity), parts.clock);
     this.contents = this.#makeContents();
-    this.watch = new WatchEvents(parts.clock, parts.random.fork());
+    this.watch = new WatchEvents(parts.clock, parts.random.fork(), parts.ports.hint);
     this.disk.onEvent = (path) => this.watch.note(path);
   }
 
@@ -86,7 +86,9 @@ export class ServerMachine {
       network.cutAll(SERVER);
     });
     this.#life = life;
-    const disk = ports.serverDisk(mortalDisk(this.disk, life, () => this.#synced()));
+    const disk = ports.serverDisk(
+      mortalDisk(this.disk, life, () => this.#aWhile(), () => this.state.checkpoint()),
+    );
     disk.clearStage(() => true);
     const records = mortal(this.records, life);
     const contents = mortal(this.contents, life);
@@ -139,10 +141,8 @@ export class ServerMachine {
     this.contents.close();
   }
 
-  /** State and tree lie on one file system: what makes one durable makes the other. */
-  async #synced(): Promise<void> {
-    this.state.checkpoint();
-    await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX));
+  async #aWhile(): Promise<void> {
+    await this.clock.sleep(this.#parts.random.int(SYNC_MS_MAX / 2));
   }
 
   /** The server's directory is lost. It comes back empty: as it was at its first start, or as another folder. */
@@ -162,9 +162,11 @@ export class ServerMachine {
     this.#life?.killAfter(calls);
   }
 
-  /** What a killed process leaves, when it killed itself in the middle of a call. */
-  reap(): void {
-    if (this.#life !== null && !this.#life.alive && this.engine !== null) this.kill();
+  /** What a killed process leaves, when it killed itself in the middle of a call. Whether it did. */
+  reap(): boolean {
+    if (this.#life === null || this.#life.alive || this.engine === null) return false;
+    this.kill();
+    return true;
   }
 
   /** @returns whether the state lost something */

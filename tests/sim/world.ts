@@ -17,6 +17,7 @@ import { guardedDisk } from "./guarded_disk.ts";
 import { checkStable, Violation } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
 import { ProcessKilled } from "./life.ts";
+import { MassDeletes } from "./mass_deletes.ts";
 import { PLAIN_PORTS, type Ports } from "./ports.ts";
 import { SERVER, ServerMachine } from "./server_machine.ts";
 import { type Tree, treeOf } from "./tree.ts";
@@ -59,6 +60,7 @@ export class World {
   readonly clock = new ManualClock();
   readonly random: SeededRandom;
   readonly ledger = new Ledger();
+  readonly massDeletes = new MassDeletes();
   readonly network: MemNetwork;
   readonly server: ServerMachine;
   readonly clients: ClientMachine[] = [];
@@ -110,6 +112,8 @@ export class World {
           this.#ports.serverDisk(guardedDisk(disk, this.server.disk, this.ledger, (m) => this.#violate(m))),
       },
       onCommit: ({ versions }) => {
+        const message = this.massDeletes.note(versions);
+        if (message !== null) this.#violate(message);
         for (const { entry } of versions) {
           if (entry?.kind === "file") this.ledger.recorded.add(entry.content);
         }
@@ -221,9 +225,14 @@ export class World {
     this.check_();
   }
 
+  /** Machines whose power fails when their process is killed. */
+  readonly #powerCuts = new Set<ClientMachine | ServerMachine>();
+
   #reap(): void {
-    this.server.reap();
-    for (const client of this.clients) client.reap();
+    for (const machine of [this.server, ...this.clients]) {
+      if (!machine.reap() || !this.#powerCuts.delete(machine)) continue;
+      if (machine.powerCut(this.random)) this.ledger.uncertain = true;
+    }
   }
 
   /** Begins a pass and does not wait for it. */
@@ -290,6 +299,12 @@ export class World {
     this.machine(actor).killAfter(calls);
   }
 
+  /** Cuts a machine's power in the middle of what its process does, after so many calls. */
+  powerCutAfter(actor: number, calls: number): void {
+    this.killAfter(actor, calls);
+    this.#powerCuts.add(this.machine(actor));
+  }
+
   kill(actor: number): void {
     this.ledger.mayReappear = true;
     if (actor !== S) this.ledger.mayConflict = true;
@@ -353,11 +368,11 @@ export class World {
    */
   async settle(): Promise<void> {
     this.heal();
-    this.server.reap();
+    this.#reap();
+    this.#powerCuts.clear();
     this.server.killAfter(Infinity);
     if (!this.server.alive) this.server.start();
     for (const client of this.clients) {
-      client.reap();
       client.killAfter(Infinity);
       client.disk.capacity = Infinity;
     }
@@ -388,7 +403,7 @@ export class World {
   async #settlePass(actor: number): Promise<void> {
     if (this.client(actor).passing) await this.pass(actor);
     const status = await this.sync(actor);
-    if (status.held !== null) await this.sync(actor, (engine) => engine.approveDeletes());
+    if (status.held !== null) await this.sync(actor, (engine) => this.approve(this.client(actor), engine));
   }
 
   /** Everything that must stand still when all is at rest. */
@@ -399,9 +414,9 @@ export class World {
 
   async #serverAtRest(): Promise<void> {
     const engine = this.server.engine!;
-    engine.dirty({ all: true, paths: new Map() });
+    this.server.watch.lookAtAll();
     await this.#until("the server's tree is at rest", () => {
-      if (engine.status().held !== null) engine.approveDeletes();
+      if (engine.status().held !== null) this.approve(this.server, engine);
       return atRest(engine);
     });
   }
@@ -412,20 +427,32 @@ export class World {
         throw new Violation("I1: the machines do not come to rest");
       }
       const before = this.#signature();
-      const engines = [this.server.engine!, ...this.clients.map((client) => this.#engineOf(client))];
-      for (const engine of engines) engine.dirty({ all: true, paths: new Map() });
+      const machines = [this.server, ...this.clients].map((machine) => ({
+        machine,
+        engine: this.#engineOf(machine),
+      }));
+      for (const { machine } of machines) machine.watch.lookAtAll();
       await this.#until("all machines are at rest", () => {
-        for (const engine of engines) if (engine.status().held !== null) engine.approveDeletes();
-        return engines.every(atRest);
+        for (const { machine, engine } of machines) {
+          if (engine.status().held !== null) this.approve(machine, engine);
+        }
+        return machines.every(({ engine }) => atRest(engine));
       });
       await this.pause(REST_MS);
       quiet = this.#signature() === before ? quiet + 1 : 0;
     }
   }
 
-  #engineOf(client: ClientMachine): Engine {
-    if (client.engine === null) throw client.watchEnd ?? new Violation(`${client.name} has ended`);
-    return client.engine;
+  #engineOf(machine: ClientMachine | ServerMachine): Engine {
+    if (machine.engine !== null) return machine.engine;
+    const reason = machine instanceof ClientMachine ? machine.watchEnd : null;
+    throw reason ?? new Violation(`${machine.name} has ended`);
+  }
+
+  /** A person says that the deletes are meant. */
+  approve(machine: ClientMachine | ServerMachine, engine: Engine): void {
+    this.massDeletes.approved.add(machine.state.binding().replica);
+    engine.approveDeletes();
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
