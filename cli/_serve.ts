@@ -8,6 +8,7 @@ import { openState } from "../client/sqlite_state.ts";
 import type { State } from "../client/state.ts";
 import { authenticate, TOKEN_BYTES, tokenHash } from "../server/auth.ts";
 import { Folder } from "../server/folder.ts";
+import { OWNER_SETTING } from "../server/history/folder_history.ts";
 import { ownerConnector } from "../server/owner_remote.ts";
 import { serveLink, type SessionEvents } from "../server/session.ts";
 import type { Contents } from "../server/store/contents.ts";
@@ -103,6 +104,7 @@ export class Server {
       opened.push(() => state.close());
       const folder = new Folder({ records, contents, clock: systemClock, onCommit: options.onCommit });
       const engine = ownEngine(options, folder, disk, state);
+      records.setSetting(OWNER_SETTING, userName());
       leaveCredential(records, listener.port, identity);
       const release = () => {
         for (const close of opened.reverse()) close();
@@ -154,7 +156,13 @@ export class Server {
   }
 }
 
-function ownEngine(options: ServeOptions, folder: Folder, disk: Disk, state: State): Engine {
+/** The replica that keeps the plain tree of a folder. */
+export function ownEngine(
+  options: Pick<ServeOptions, "root" | "onEvent" | "onLooked" | "onDamaged">,
+  folder: Folder,
+  disk: Disk,
+  state: State,
+): Engine {
   return new Engine({
     disk,
     state,

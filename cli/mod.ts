@@ -33,6 +33,14 @@ export const COMMANDS = new Map<string, { summary: string; load: () => Promise<C
     summary: "is it in sync, and if not, why",
     load: async () => (await import("./status.ts")).status,
   }],
+  ["versions", {
+    summary: "every version of a file: when, by whom, what",
+    load: async () => (await import("./versions.ts")).versions,
+  }],
+  ["restore", {
+    summary: "bring back an old version, a deleted file, a whole directory",
+    load: async () => (await import("./restore.ts")).restore,
+  }],
   ["start", {
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,

@@ -5,13 +5,19 @@
 import { CHANGE_MESSAGES } from "./_change_messages.ts";
 import { CONTENT_MESSAGES } from "./_content_messages.ts";
 import type { Fields, FieldsOf } from "./_fields.ts";
+import { HISTORY_MESSAGES } from "./_history_messages.ts";
 import { Reader } from "./_reader.ts";
 import { SESSION_MESSAGES } from "./_session_messages.ts";
 import { Writer } from "./_writer.ts";
 import { FRAME_BYTES_MAX } from "./limits.ts";
 import type { Envelope, Message, MessageType } from "./messages.ts";
 
-const FIELDS: FieldsOf<MessageType> = { ...SESSION_MESSAGES, ...CHANGE_MESSAGES, ...CONTENT_MESSAGES };
+const FIELDS: FieldsOf<MessageType> = {
+  ...SESSION_MESSAGES,
+  ...CHANGE_MESSAGES,
+  ...CONTENT_MESSAGES,
+  ...HISTORY_MESSAGES,
+};
 const BY_NUMBER = new Map(
   Object.entries(FIELDS).map((
     [type, fields],

@@ -6,6 +6,7 @@ import { parsePath, type SyncPath } from "../core/path.ts";
 import { messages } from "../tests/arbitrary/messages.ts";
 import { decode, encode } from "./codec.ts";
 import { ProtocolError } from "./errors.ts";
+import type { PastVersion } from "./history.ts";
 import {
   BLOCK_RAW_BYTES_MAX,
   CHUNKS_MAX,
@@ -87,6 +88,19 @@ const welcome: Welcome = {
   heartbeatMs: 15_000,
 };
 
+const pastVersion: PastVersion = {
+  path: a,
+  revision: 6,
+  operation: "modified",
+  entry: file,
+  base: 5,
+  from: null,
+  author,
+  time: 1_744_024_265_123,
+  clockOffset: -1500,
+  head: true,
+};
+
 /** At least one of each, with every kind of item. */
 const examples: { readonly [T in MessageType]: Extract<Message, { type: T }>[] } = {
   hello: [hello],
@@ -162,6 +176,40 @@ const examples: { readonly [T in MessageType]: Extract<Message, { type: T }>[] }
     { type: "fetch", path: a, revision: 7, base: null, chunks: 0, prefix: new Uint8Array(0) },
   ],
   fetching: [{ type: "fetching", first: 4, chunks: 4 }],
+  versions: [{ type: "versions", path: a }],
+  versionList: [
+    { type: "versionList", versions: [], more: false },
+    { type: "versionList", versions: [pastVersion, { ...pastVersion, entry: null, from: a }], more: true },
+  ],
+  read: [{ type: "read", ...base }],
+  bytes: [{ type: "bytes", block: rawBlock(9), last: false }, { type: "bytes", block: noBlock, last: true }],
+  restore: [
+    { type: "restore", path: a, goal: { kind: "version", revision: 6 }, dryRun: false },
+    { type: "restore", path: a, goal: { kind: "undelete" }, dryRun: true },
+    { type: "restore", path: null, goal: { kind: "time", time: -1 }, dryRun: true },
+  ],
+  restored: [{ type: "restored", steps: [{ action: "blocked", path: a, version: 6 }], more: true }],
+  conflicts: [{ type: "conflicts", open: true }],
+  conflictList: [{
+    type: "conflictList",
+    conflicts: [{
+      id: 1,
+      path: a,
+      winner: pastVersion,
+      loser: { ...pastVersion, operation: "conflict", head: false },
+      base: null,
+      reason: "kept anna's",
+      time: 5,
+      resolved: false,
+    }],
+    more: false,
+  }],
+  resolve: [
+    { type: "resolve", conflict: 1, keep: { kind: "head" } },
+    { type: "resolve", conflict: 1, keep: { kind: "version", revision: 6 } },
+    { type: "resolve", conflict: 1, keep: { kind: "both" } },
+  ],
+  resolved: [{ type: "resolved", path: a, beside: null }, { type: "resolved", path: a, beside: a }],
   ping: [{ type: "ping" }],
   pong: [{ type: "pong" }],
   error: [{ type: "error", code: "denied", message: "Cannot sign in: denied", hint: "fsync join" }],

@@ -11,6 +11,10 @@ export const BLOCK_BYTES_MAX = 1024 * 1024;
 export const BLOCK_RAW_BYTES_MAX = BLOCK_BYTES_MAX + Math.max(CHUNK_MAX, SINGLE_CHUNK_MAX);
 /** Items of one upload, download or page of changes: the work between two answers stays below ~50 ms. */
 export const ITEMS_MAX = 1000;
+/** Versions in one page of a history: each may have three texts of 4 KiB, and they stay inside {@link TEXT_BYTES_MAX}. */
+export const PAST_VERSIONS_MAX = 400;
+/** Conflicts in one page: each has up to three versions and a path of its own. */
+export const CONFLICTS_MAX = 100;
 /** Ops in one data message. */
 export const OPS_MAX = 4096;
 /** Bytes of the paths and targets in one message, so that 1,000 items of 4 KiB stay inside a frame. */

@@ -5,6 +5,7 @@
 import type { ContentId, Entry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
 import type { ErrorCode } from "./errors.ts";
+import type { Keep, PastConflict, PastVersion, RestoreGoal, RestoreStep } from "./history.ts";
 
 /** Versions of the protocol that this program speaks, best first. */
 export const PROTOCOL_VERSIONS: readonly number[] = [1];
@@ -242,6 +243,73 @@ export interface Fetching {
   readonly chunks: number;
 }
 
+/** Asks for all versions of what is or was at a path. Answered by `versionList`, possibly several. */
+export interface Versions {
+  readonly type: "versions";
+  readonly path: SyncPath;
+}
+
+export interface VersionList {
+  readonly type: "versionList";
+  readonly versions: readonly PastVersion[];
+  readonly more: boolean;
+}
+
+/** Asks for the bytes of any version of a file. Answered by `bytes`, possibly several. */
+export interface Read {
+  readonly type: "read";
+  readonly path: SyncPath;
+  readonly revision: Revision;
+}
+
+export interface Bytes {
+  readonly type: "bytes";
+  readonly block: Block;
+  readonly last: boolean;
+}
+
+/** Brings the past back as new versions; `path` is `null` for everything. Answered by `restored`, possibly several. */
+export interface Restore {
+  readonly type: "restore";
+  readonly path: SyncPath | null;
+  readonly goal: RestoreGoal;
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+export interface Restored {
+  readonly type: "restored";
+  readonly steps: readonly RestoreStep[];
+  readonly more: boolean;
+}
+
+/** Asks for the conflicts that concern this user. Answered by `conflictList`, possibly several. */
+export interface Conflicts {
+  readonly type: "conflicts";
+  /** Only those that nobody has resolved. */
+  readonly open: boolean;
+}
+
+export interface ConflictList {
+  readonly type: "conflictList";
+  readonly conflicts: readonly PastConflict[];
+  readonly more: boolean;
+}
+
+/** Settles a conflict. Answered by `resolved`. */
+export interface Resolve {
+  readonly type: "resolve";
+  readonly conflict: number;
+  readonly keep: Keep;
+}
+
+export interface Resolved {
+  readonly type: "resolved";
+  readonly path: SyncPath;
+  /** Where the loser stands, if both were kept. */
+  readonly beside: SyncPath | null;
+}
+
 export interface Ping {
   readonly type: "ping";
 }
@@ -272,6 +340,16 @@ export type Message =
   | Contents
   | Fetch
   | Fetching
+  | Versions
+  | VersionList
+  | Read
+  | Bytes
+  | Restore
+  | Restored
+  | Conflicts
+  | ConflictList
+  | Resolve
+  | Resolved
   | Ping
   | Pong
   | ErrorMessage;

@@ -4,9 +4,9 @@
  */
 import type { ChunkList } from "../core/chunk.ts";
 import { conflictPath } from "../core/conflict_name.ts";
-import { type ContentId, type Entry, type FileEntry, sameContent } from "../core/entry.ts";
+import { type ContentId, type Entry, type FileEntry, sameContent, sameEntry } from "../core/entry.ts";
 import { type Incoming, judgeDelete, judgePut, type PutVerdict } from "../core/judge.ts";
-import { isAtOrBelow, rebase, type SyncPath } from "../core/path.ts";
+import { ancestorsOf, isAtOrBelow, rebase, type SyncPath } from "../core/path.ts";
 import type { Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
 import { type Actor, Head, type Heads } from "./heads.ts";
 import type { Commit, Conflict, Operation, Records, Version } from "./store/records.ts";
@@ -24,6 +24,9 @@ export type ContentCheck =
   | { readonly ready: false; readonly result: UploadResult };
 
 type PutItem = Extract<UploadItem, { op: "put" }>;
+/** Of a directory that was never seen. */
+const NEW_DIR_MODE = 0o755;
+
 type RenameItem = Extract<UploadItem, { op: "rename" }>;
 
 export class Acceptance {
@@ -34,6 +37,7 @@ export class Acceptance {
   readonly #versions: Version[] = [];
   readonly #conflicts: Omit<Conflict, "id">[] = [];
   readonly #chunkLists = new Map<ContentId, Uint8Array>();
+  readonly #resolved = new Set<number>();
   readonly published: Published[] = [];
 
   constructor(heads: Heads, records: Records, revision: Revision, now: number) {
@@ -48,7 +52,7 @@ export class Acceptance {
   }
 
   get isEmpty(): boolean {
-    return this.#versions.length === 0;
+    return this.#versions.length === 0 && this.#resolved.size === 0;
   }
 
   commit(locations: Commit["locations"]): Commit {
@@ -57,6 +61,7 @@ export class Acceptance {
       conflicts: this.#conflicts,
       locations,
       chunkLists: [...this.#chunkLists],
+      resolved: [...this.#resolved],
     };
   }
 
@@ -188,6 +193,51 @@ export class Acceptance {
     }
     this.#publish(actor, { kind: "moved", from, to, revision, author: authorOf(actor) });
     return { status: "ok", revision };
+  }
+
+  /**
+   * Makes `entry`, which the folder held before (`null`: absence), the head of `path`, with the directories above it. It
+   * is made on the head as it is now, so it is nobody's conflict.
+   *
+   * @returns false if something stands in its way: nothing that is there is destroyed for it
+   */
+  restore(actor: Actor, path: SyncPath, entry: Entry | null): boolean {
+    const head = this.#heads.get(path);
+    if (sameEntry(head?.entry ?? null, entry)) return true;
+    if (entry?.kind !== "dir" && this.#heads.hasChildren(path)) return false;
+    if (entry === null) {
+      const revision = ++this.#revision;
+      this.#dropHead(actor, path, "deleted", revision, head!.revision);
+      this.#publish(actor, { kind: "gone", path, revision, author: authorOf(actor) });
+      return true;
+    }
+    if (!this.#restoreParents(actor, path)) return false;
+    this.#setHead(actor, path, entry, head === null ? "created" : "modified", head?.revision ?? 0, null);
+    return true;
+  }
+
+  #restoreParents(actor: Actor, path: SyncPath): boolean {
+    const above = [...ancestorsOf(path)].reverse();
+    if (above.some((dir) => (this.#heads.get(dir)?.entry.kind ?? "dir") !== "dir")) return false;
+    for (const dir of above) {
+      if (this.#heads.get(dir) !== null) continue;
+      const before = this.#records.versions(dir).findLast(({ entry }) => entry?.kind === "dir")?.entry;
+      this.#setHead(actor, dir, before ?? { kind: "dir", mode: NEW_DIR_MODE }, "created", 0, null);
+    }
+    return true;
+  }
+
+  /** Puts a version that lost its name beside `path`. @returns where; `null` if something stands in its way */
+  placeBeside(actor: Actor, path: SyncPath, loser: Version): SyncPath | null {
+    if (loser.entry === null || !this.#restoreParents(actor, path)) return null;
+    const aside = conflictPath(path, loser.user, loser.time, (taken) => this.#heads.get(taken) !== null);
+    this.#setHead(actor, aside, loser.entry, "conflict", loser.revision, path);
+    return aside;
+  }
+
+  /** Somebody has settled a conflict. */
+  resolve(conflict: number): void {
+    this.#resolved.add(conflict);
   }
 
   #setHead(

@@ -41,9 +41,13 @@ export interface UploadOutcome {
   readonly upTo: Revision;
 }
 
+type Check = (acceptance: Acceptance) => ContentCheck;
+
+/** An upload, or a change that is made here and brings no contents (`job` is `null`). */
 interface Waiting {
-  readonly job: UploadJob;
-  readonly resolve: (outcome: UploadOutcome) => void;
+  readonly job: UploadJob | null;
+  /** Decides; what it returns is called once the decision is durable. */
+  readonly judge: (acceptance: Acceptance, checks: readonly Check[]) => (upTo: Revision) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -58,6 +62,8 @@ export class Folder {
   readonly #onCommit: (commit: Commit) => void;
   readonly #subscribers = new Set<Subscriber>();
   readonly #waiting: Waiting[] = [];
+  /** Work of the store's upkeep that may not run while a group is written. */
+  readonly #between: (() => Promise<void>)[] = [];
   readonly #conflicts = new Map<string, number>();
   readonly #recent = new RecentContents();
   #revision: Revision;
@@ -93,11 +99,48 @@ export class Folder {
    */
   upload(job: UploadJob): Promise<UploadOutcome> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject });
-      this.#committing ??= this.#commitAll().finally(() => {
-        this.#committing = null;
-      });
+      const judge = (acceptance: Acceptance, checks: readonly Check[]) => {
+        const results = job.items.map((item, i) => acceptance.apply(job.actor, item, checks[i]!(acceptance)));
+        return (upTo: Revision) => resolve({ results, upTo });
+      };
+      this.#enqueue({ job, judge, reject });
     });
+  }
+
+  /**
+   * Lets `work`, which must not throw, change heads and conflicts together with the uploads of its group; resolves with
+   * what it returns when that is durable. Everybody is told, whoever asked for it too.
+   *
+   * @throws {ContentsError | RecordsError} if nothing of it could be written
+   */
+  change<T>(work: (acceptance: Acceptance) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const judge = (acceptance: Acceptance) => {
+        const value = work(acceptance);
+        return () => resolve(value);
+      };
+      this.#enqueue({ job: null, judge, reject });
+    });
+  }
+
+  #enqueue(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.#start();
+  }
+
+  #start(): void {
+    this.#committing ??= this.#commitAll();
+  }
+
+  /**
+   * Runs `work` while no group of uploads is written: no content that was found there, and is not named yet, can be
+   * taken away under it, and what it appends is made durable by nobody else. Uploads wait meanwhile.
+   */
+  between<T>(work: () => T | Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#between.push(() => Promise.resolve().then(work).then(resolve, reject));
+    this.#start();
+    return promise;
   }
 
   /** Resolves when nothing is being written. */
@@ -106,34 +149,35 @@ export class Folder {
   }
 
   async #commitAll(): Promise<void> {
-    // Uploads that arrive in this turn of the loop join the first group.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) await this.#commitGroup(this.#waiting.splice(0, GROUP_UPLOADS_MAX));
+    try {
+      // Uploads that arrive in this turn of the loop join the first group.
+      await Promise.resolve();
+      while (this.#waiting.length + this.#between.length > 0) {
+        await this.#between.shift()?.();
+        if (this.#waiting.length > 0) await this.#commitGroup(this.#waiting.splice(0, GROUP_UPLOADS_MAX));
+      }
+    } finally {
+      // Not a turn later: whoever came between would wait for somebody who has gone.
+      this.#committing = null;
+    }
   }
 
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
     try {
       const locations = new Map<ContentId, Location>();
-      const checks = group.map(({ job }) => this.#takeContents(job, locations));
+      const checks = group.map(({ job }) => job === null ? [] : this.#takeContents(job, locations));
       if (locations.size > 0) await this.contents.sync();
       const acceptance = new Acceptance(this.heads, this.records, this.#revision, this.#clock.now());
-      const results = group.map(({ job }, n) => this.#judge(acceptance, job, checks[n]!));
+      const settle = group.map(({ judge }, n) => judge(acceptance, checks[n]!));
       this.#write(acceptance, locations);
-      this.#publish(acceptance.published, new Set(group.map(({ job }) => job.actor.replica)));
-      group.forEach(({ resolve }, n) => resolve({ results: results[n]!, upTo: this.#revision }));
+      const authors = group.flatMap(({ job }) => job === null ? [] : [job.actor.replica]);
+      this.#publish(acceptance.published, new Set(authors));
+      for (const done of settle) done(this.#revision);
     } catch (error) {
       this.heads.revert();
       for (const { reject } of group) reject(error);
       if (!(error instanceof ContentsError) && !(error instanceof RecordsError)) throw error;
     }
-  }
-
-  #judge(
-    acceptance: Acceptance,
-    job: UploadJob,
-    checks: readonly ((acceptance: Acceptance) => ContentCheck)[],
-  ) {
-    return job.items.map((item, i) => acceptance.apply(job.actor, item, checks[i]!(acceptance)));
   }
 
   #write(acceptance: Acceptance, locations: ReadonlyMap<ContentId, Location>): void {
@@ -142,7 +186,7 @@ export class Folder {
     this.records.commit(commit);
     this.heads.keep();
     this.#revision = acceptance.revision;
-    if (commit.conflicts.length > 0) this.#conflicts.clear();
+    if (commit.conflicts.length + (commit.resolved?.length ?? 0) > 0) this.#conflicts.clear();
     this.#onCommit(commit);
   }
 
@@ -150,8 +194,8 @@ export class Folder {
   #takeContents(
     job: UploadJob,
     locations: Map<ContentId, Location>,
-  ): ((acceptance: Acceptance) => ContentCheck)[] {
-    const checks: ((acceptance: Acceptance) => ContentCheck)[] = [];
+  ): Check[] {
+    const checks: Check[] = [];
     const fresh: { id: ContentId; offset: number; size: number }[] = [];
     let offset = 0;
     let freshBytes = 0;
@@ -201,7 +245,9 @@ export class Folder {
     const { entry, source } = item;
     if (source.from === "staged") {
       const chunks = job.staged.get(entry.content);
-      return chunks === undefined || chunks.totalSize() !== entry.size ? corrupt() : { ready: true, chunks };
+      // It may be long since it was staged; what no version names is collected.
+      if (chunks?.totalSize() !== entry.size || !this.contents.hasLarge(entry.content)) return corrupt();
+      return { ready: true, chunks };
     }
     if (source.from !== "version") return corrupt();
     const named = acceptance.versionContent(source.path, source.revision);
@@ -263,6 +309,7 @@ export class Folder {
       replica: actor.replica,
       user: actor.user,
       upTo: this.#revision,
+      conflicts: this.openConflicts(actor.user),
       tell,
     });
     this.#subscribers.add(subscriber);

@@ -8,12 +8,15 @@ import { invariant } from "../core/invariant.ts";
 import { packBlock, unpackBlock } from "../protocol/block.ts";
 import { decode, encode } from "../protocol/codec.ts";
 import { ContentChanged, dataMessages } from "../protocol/data_stream.ts";
-import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import { type ErrorCode, ProtocolError, RemoteError } from "../protocol/errors.ts";
 import {
   BLOCK_BYTES_MAX,
+  CONFLICTS_MAX,
   FRAME_BYTES_MAX,
   HANDSHAKE_MS_MAX,
   HEARTBEAT_MS,
+  ITEMS_MAX,
+  PAST_VERSIONS_MAX,
   REQUESTS_IN_FLIGHT_MAX,
   SILENCE_MS_MAX,
 } from "../protocol/limits.ts";
@@ -24,6 +27,7 @@ import {
   type Hello,
   type Message,
   PROTOCOL_VERSIONS,
+  type Read,
   type Stage,
   type Subscribe,
   type Upload,
@@ -33,6 +37,7 @@ import { type Link, LinkClosed } from "../system/link.ts";
 import { authenticate } from "./auth.ts";
 import type { Folder } from "./folder.ts";
 import type { Actor } from "./heads.ts";
+import { FolderHistory } from "./history/folder_history.ts";
 import { ContentsError, type Incoming } from "./store/contents.ts";
 import { RecordsError } from "./store/records.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -51,6 +56,9 @@ export interface SessionParts {
   readonly software: string;
   readonly events: SessionEvents;
 }
+
+/** A request about the past. */
+type PastRequest = Extract<Message, { type: "versions" | "read" | "restore" | "conflicts" | "resolve" }>;
 
 /** A session that ends with an answer to the client. */
 class Refused extends Error {
@@ -153,9 +161,18 @@ async function refuse(link: Link, error: unknown): Promise<void> {
 }
 
 function farewell(error: unknown): Message {
-  if (error instanceof Refused) return { type: "error", code: error.code, message: error.message, hint: error.hint };
-  if (error instanceof ProtocolError) return { type: "error", code: "protocol", message: error.message, hint: "" };
-  return { type: "error", code: "internal", message: "Cannot go on: the server failed", hint: "see the server's log" };
+  if (error instanceof Refused) {
+    return { type: "error", code: error.code, message: error.message, hint: error.hint };
+  }
+  if (error instanceof ProtocolError) {
+    return { type: "error", code: "protocol", message: error.message, hint: "" };
+  }
+  return {
+    type: "error",
+    code: "internal",
+    message: "Cannot go on: the server failed",
+    hint: "see the server's log",
+  };
 }
 
 class Session {
@@ -164,6 +181,7 @@ class Session {
   readonly #clock: Clock;
   readonly #events: SessionEvents;
   readonly #actor: Actor;
+  readonly #history: FolderHistory;
   readonly #incoming = new Map<number, { incoming: Incoming; content: ContentId }>();
   readonly #staged = new Map<ContentId, ChunkList>();
   readonly #running = new Set<Promise<void>>();
@@ -179,6 +197,7 @@ class Session {
     this.#clock = parts.clock;
     this.#events = parts.events;
     this.#actor = actor;
+    this.#history = new FolderHistory({ folder: parts.folder, actor, clock: parts.clock });
     this.#lastHeard = this.#lastSaid = parts.clock.monotonic();
   }
 
@@ -233,6 +252,12 @@ class Session {
         return this.#start(id, () => this.#download(id, message));
       case "fetch":
         return this.#start(id, () => this.#fetch(id, message));
+      case "versions":
+      case "read":
+      case "restore":
+      case "conflicts":
+      case "resolve":
+        return this.#start(id, () => this.#past(id, message));
       default:
         throw new ProtocolError(`a client does not send ${message.type}`);
     }
@@ -335,7 +360,12 @@ class Session {
       const list = await entry.incoming.finish();
       this.#staged.set(entry.content, list);
       const { length } = list;
-      await this.#send(id, { type: "staged", chunks: length, prefix: list.prefixDigest(length), complete: true });
+      await this.#send(id, {
+        type: "staged",
+        chunks: length,
+        prefix: list.prefixDigest(length),
+        complete: true,
+      });
     } catch (error) {
       if (this.#incoming.delete(id)) entry.incoming.pause();
       throw error;
@@ -361,6 +391,49 @@ class Session {
       [sizes, parts, bytes] = [[], [], 0];
       await this.#send(id, answer);
     }
+  }
+
+  async #past(id: number, message: PastRequest): Promise<void> {
+    switch (message.type) {
+      case "versions": {
+        const all = await this.#history.versions(message.path);
+        return await pages(
+          all,
+          PAST_VERSIONS_MAX,
+          (versions, more) => this.#send(id, { type: "versionList", versions, more }),
+        );
+      }
+      case "read":
+        return await this.#read(id, message);
+      case "restore": {
+        const all = await this.#history.restore(message.path, message.goal, message.dryRun);
+        return await pages(
+          all,
+          ITEMS_MAX,
+          (steps, more) => this.#send(id, { type: "restored", steps, more }),
+        );
+      }
+      case "conflicts": {
+        const all = await this.#history.conflicts(message);
+        return await pages(
+          all,
+          CONFLICTS_MAX,
+          (conflicts, more) => this.#send(id, { type: "conflictList", conflicts, more }),
+        );
+      }
+      case "resolve": {
+        const resolution = await this.#history.resolve(message.conflict, message.keep);
+        return await this.#send(id, { type: "resolved", ...resolution });
+      }
+    }
+  }
+
+  async #read(id: number, { path, revision }: Read): Promise<void> {
+    for await (const bytes of this.#history.content(path, revision)) {
+      if (this.#stop.signal.aborted) return;
+      await this.#send(id, { type: "bytes", block: packBlock([bytes]), last: false });
+    }
+    await this.#send(id, { type: "bytes", block: packBlock([]), last: true });
   }
 
   async #fetch(id: number, message: Fetch): Promise<void> {
@@ -397,9 +470,20 @@ function resumePoint(chunks: ChunkList, message: Fetch): number {
   return held.every((byte, i) => byte === message.prefix[i]) ? message.chunks : 0;
 }
 
+/** Sends a list page by page, an empty one as one page. */
+async function pages<T>(
+  all: readonly T[],
+  size: number,
+  send: (page: readonly T[], more: boolean) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at === 0 || at < all.length; at += size) {
+    await send(all.slice(at, at + size), at + size < all.length);
+  }
+}
+
 /** The answer to a request that failed, or `null` if the session has to end. */
 function answerFor(error: unknown): Message | null {
-  if (error instanceof Refused) {
+  if (error instanceof Refused || error instanceof RemoteError) {
     return { type: "error", code: error.code, message: error.message, hint: error.hint };
   }
   if (error instanceof ContentsError) {

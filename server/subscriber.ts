@@ -14,15 +14,18 @@ export class Subscriber {
   #queue: Notice[] = [];
   #upTo: Revision;
   #told: Revision;
-  #conflicts = 0;
+  #conflicts: number;
+  #toldConflicts: number;
   #busy = false;
   #closed = false;
 
-  constructor(options: { replica: Id; user: string; upTo: Revision; tell: Tell }) {
+  /** The receiver knows, or is being told, of everything up to `upTo`, and of so many open conflicts. */
+  constructor(options: { replica: Id; user: string; upTo: Revision; conflicts: number; tell: Tell }) {
     this.replica = options.replica;
     this.user = options.user;
     this.#upTo = options.upTo;
     this.#told = options.upTo;
+    this.#conflicts = this.#toldConflicts = options.conflicts;
     this.#tell = options.tell;
   }
 
@@ -50,15 +53,20 @@ export class Subscriber {
     this.#tell({ type: "lookAgain" }).catch(() => {});
   }
 
+  #hasNews(): boolean {
+    return this.#queue.length > 0 || this.#upTo > this.#told || this.#conflicts !== this.#toldConflicts;
+  }
+
   async #pump(): Promise<void> {
     this.#busy = true;
     try {
-      while (!this.#closed && (this.#queue.length > 0 || this.#upTo > this.#told)) {
+      while (!this.#closed && this.#hasNews()) {
         const notices = this.#queue.splice(0, ITEMS_MAX);
         const more = this.#queue.length > 0;
         // What is still queued lies at or below `upTo`: it is said only with the last of it.
         const upTo = more ? this.#told : this.#upTo;
         this.#told = upTo;
+        this.#toldConflicts = this.#conflicts;
         await this.#tell({ type: "changes", notices, upTo, more: false, conflicts: this.#conflicts });
       }
     } catch {

@@ -4,6 +4,14 @@ import { CHUNK_MAX, CHUNK_MIN, digestHex, SINGLE_CHUNK_MAX } from "../../core/ch
 import { type ContentId, type Entry, MODE_MASK, MTIME_MS_MAX } from "../../core/entry.ts";
 import { isAtOrBelow, nameProblem, type SyncPath } from "../../core/path.ts";
 import { ERROR_CODES, type ErrorCode } from "../../protocol/errors.ts";
+import {
+  type Keep,
+  PAST_OPERATIONS,
+  type PastConflict,
+  type PastVersion,
+  RESTORE_ACTIONS,
+  type RestoreGoal,
+} from "../../protocol/history.ts";
 import { CHUNKS_MAX, FILE_BYTES_MAX, HEARTBEAT_MS_MAX, TOKEN_BYTES_MAX } from "../../protocol/limits.ts";
 import type {
   Author,
@@ -147,6 +155,39 @@ const held = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: CHUNKS_MAX })).c
   bytes(chunks > 0 ? 32 : 0).map((prefix) => ({ chunks, prefix }))
 );
 
+const pastVersion: fc.Arbitrary<PastVersion> = fc.record({
+  path,
+  revision: whole,
+  operation: fc.constantFrom(...PAST_OPERATIONS),
+  entry: fc.option(entry),
+  base: whole,
+  from: fc.option(path),
+  author,
+  time,
+  clockOffset: time,
+  head: flag,
+});
+const pastConflict: fc.Arbitrary<PastConflict> = fc.record({
+  id: whole,
+  path,
+  winner: fc.option(pastVersion),
+  loser: fc.option(pastVersion),
+  base: fc.option(pastVersion),
+  reason: text,
+  time,
+  resolved: flag,
+});
+const atTime = time.map((time): RestoreGoal => ({ kind: "time", time }));
+const goal: fc.Arbitrary<RestoreGoal> = fc.oneof(
+  atTime,
+  whole.map((revision): RestoreGoal => ({ kind: "version", revision })),
+  fc.constant<RestoreGoal>({ kind: "undelete" }),
+);
+const keep: fc.Arbitrary<Keep> = fc.oneof(
+  fc.constantFrom<Keep>({ kind: "head" }, { kind: "both" }),
+  whole.map((revision): Keep => ({ kind: "version", revision })),
+);
+
 function typed<T extends MessageType>(type: T) {
   return <F>(fields: F) => ({ type, ...fields });
 }
@@ -214,6 +255,26 @@ export const messages: { readonly [T in MessageType]: fc.Arbitrary<Extract<Messa
     .map(({ ref, base, held }) => ({ type: "fetch", ...ref, base, ...held })),
   fetching: fc.record({ a: chunkIndex, b: chunkIndex })
     .map(({ a, b }) => ({ type: "fetching", first: Math.min(a, b), chunks: Math.max(a, b) })),
+  versions: fc.record({ path }).map(typed("versions")),
+  versionList: fc.record({ versions: fc.array(pastVersion, { maxLength: 8 }), more: flag })
+    .map(typed("versionList")),
+  read: versionRef.map(typed("read")),
+  bytes: fc.nat(3000).chain((size) => fc.record({ block: blockOf(size), last: flag })).map(typed("bytes")),
+  restore: fc.oneof(
+    fc.record({ path, goal, dryRun: flag }),
+    fc.record({ path: fc.constant(null), goal: atTime, dryRun: flag }),
+  ).map(typed("restore")),
+  restored: fc.record({
+    steps: fc.array(fc.record({ action: fc.constantFrom(...RESTORE_ACTIONS), path, version: whole }), {
+      maxLength: 12,
+    }),
+    more: flag,
+  }).map(typed("restored")),
+  conflicts: fc.record({ open: flag }).map(typed("conflicts")),
+  conflictList: fc.record({ conflicts: fc.array(pastConflict, { maxLength: 4 }), more: flag })
+    .map(typed("conflictList")),
+  resolve: fc.record({ conflict: whole, keep }).map(typed("resolve")),
+  resolved: fc.record({ path, beside: fc.option(path) }).map(typed("resolved")),
   ping: fc.constant({ type: "ping" }),
   pong: fc.constant({ type: "pong" }),
   error: fc.record({ code: errorCode, message: text, hint: text }).map(typed("error")),
