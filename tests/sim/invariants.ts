@@ -4,7 +4,8 @@ import { sameEntry } from "../../core/entry.ts";
 import { displayPath, type SyncPath } from "../../core/path.ts";
 import type { Version } from "../../server/store/records.ts";
 import { contentIdOf } from "./contents.ts";
-import { S, type World } from "./world.ts";
+import { S } from "./places.ts";
+import type { World } from "./world.ts";
 import { type Tree, treeDifferences } from "./tree.ts";
 
 /** A promise was broken. */

@@ -20,13 +20,14 @@ import { ProcessKilled } from "./life.ts";
 import { MassDeletes } from "./mass_deletes.ts";
 import { PLAIN_PORTS, type Ports } from "./ports.ts";
 import { SERVER, ServerMachine } from "./server_machine.ts";
+import { S } from "./places.ts";
 import { type Tree, treeOf } from "./tree.ts";
 
-/** Machines by number: clients from 0 on; the server's plain tree is {@link S}. */
+export { S };
+/** Clients by number; the server's plain tree is {@link S}. */
 export const A = 0;
 export const B = 1;
 export const C = 2;
-export const S = -1;
 
 export interface WorldOptions {
   readonly clients: number;
