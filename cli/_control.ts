@@ -4,6 +4,7 @@ import { parsePath, type SyncPath } from "../core/path.ts";
 import { askControl, ControlError, type ControlServer, serveControl } from "../system/control_socket.ts";
 import type { Watcher, WatcherHealth } from "../watcher/watcher.ts";
 import { socketOf } from "./_replica.ts";
+import type { Upkeep, UpkeepAnswer, UpkeepRequest } from "./_upkeep.ts";
 import type { Output } from "./_output.ts";
 
 /** The status of a running engine with the health of its watcher. */
@@ -19,7 +20,15 @@ export type ControlRequest =
   /** Looks at these paths and answers with the status when everything is at rest. */
   | { readonly ask: "sync"; readonly paths: readonly string[] };
 
+/** Not about the engine: what the owner asks of the store. */
+interface UpkeepQuestion {
+  readonly ask: "upkeep";
+  readonly request: UpkeepRequest;
+}
+
 export interface Controlled {
+  /** Only a server has a store. */
+  readonly upkeep?: Upkeep;
   readonly root: string;
   readonly engine: Engine;
   readonly watcher: Watcher;
@@ -31,7 +40,7 @@ export async function answerControl(controlled: Controlled, output: Output): Pro
   try {
     return await serveControl(
       socketOf(controlled.root),
-      (request) => answer(controlled, request as ControlRequest),
+      (request) => answer(controlled, request as ControlRequest | UpkeepQuestion),
     );
   } catch (error) {
     if (!(error instanceof ControlError)) throw error;
@@ -40,8 +49,15 @@ export async function answerControl(controlled: Controlled, output: Output): Pro
   }
 }
 
-async function answer(controlled: Controlled, request: ControlRequest): Promise<LiveStatus> {
-  const { engine } = controlled;
+async function answer(
+  controlled: Controlled,
+  request: ControlRequest | UpkeepQuestion,
+): Promise<LiveStatus | UpkeepAnswer> {
+  const { engine, upkeep } = controlled;
+  if (request.ask === "upkeep") {
+    if (upkeep === undefined) throw new Error("Cannot look after a store: this is no server");
+    return await upkeep.answer(request.request);
+  }
   if (request.ask === "approve-deletes") engine.approveDeletes();
   if (request.ask === "sync") {
     const paths = new Map<SyncPath, "deep">(request.paths.map((path) => [parsePath(path), "deep"]));

@@ -15,6 +15,7 @@ import type { Contents } from "../server/store/contents.ts";
 import { openContents } from "../server/store/pack_contents.ts";
 import type { Commit, Records } from "../server/store/records.ts";
 import { openRecords } from "../server/store/sqlite_records.ts";
+import { UpkeepRecords } from "../server/store/upkeep_records.ts";
 import { formatAddress } from "../system/address.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
@@ -25,6 +26,7 @@ import { openDisk } from "../system/real_disk.ts";
 import { listen } from "../system/tcp_link.ts";
 import { rootWatch, takeLock } from "./_replica.ts";
 import { SOFTWARE } from "./_software.ts";
+import { Upkeep } from "./_upkeep.ts";
 import { userName } from "./_user.ts";
 
 export interface ServeOptions {
@@ -47,6 +49,7 @@ const SESSIONS_MAX = 4096;
 export class Server {
   readonly engine: Engine;
   readonly folder: Folder;
+  readonly upkeep: Upkeep;
   readonly address: string;
   readonly #disk: Disk;
   readonly #state: State;
@@ -61,6 +64,7 @@ export class Server {
     parts: {
       engine: Engine;
       folder: Folder;
+      upkeep: Upkeep;
       disk: Disk;
       state: State;
       records: Records;
@@ -72,6 +76,7 @@ export class Server {
   ) {
     this.engine = parts.engine;
     this.folder = parts.folder;
+    this.upkeep = parts.upkeep;
     this.#disk = parts.disk;
     this.#state = parts.state;
     this.#records = parts.records;
@@ -94,7 +99,9 @@ export class Server {
       opened.push(() => listener.close());
       const records = openRecords(`${dir}/server.db`, systemRandom, systemClock);
       opened.push(() => records.close());
-      const contents = openContents(dir, { end: records.packEnd() });
+      const own = new UpkeepRecords(`${dir}/server.db`);
+      opened.push(() => own.close());
+      const contents = openContents(dir, { end: records.packEnd(), index: records });
       opened.push(() => contents.close());
       if (contents.problem !== null) options.onStoreProblem(contents.problem);
       const disk = openDisk(root);
@@ -109,7 +116,12 @@ export class Server {
       const release = () => {
         for (const close of opened.reverse()) close();
       };
-      return new Server({ engine, folder, disk, state, records, contents, listener, release }, options);
+      const between = <T>(work: () => T | Promise<T>) => folder.between(work);
+      const upkeep = new Upkeep({ records, own, contents, clock: systemClock, between }, disk);
+      return new Server(
+        { engine, folder, upkeep, disk, state, records, contents, listener, release },
+        options,
+      );
     } catch (error) {
       for (const close of opened.reverse()) close();
       throw error;
@@ -124,12 +136,14 @@ export class Server {
       this.#listener.close();
     }, { once: true });
     const serving = this.#accept(stop.signal);
+    const tidying = this.upkeep.whenIdle(this.folder, stop.signal, this.#options.onStoreProblem);
     try {
       await this.engine.run(stop.signal);
     } finally {
       stop.abort();
       this.#listener.close();
       await serving;
+      await tidying;
       await Promise.allSettled(this.#sessions);
       await this.folder.idle();
       this.#release();

@@ -41,6 +41,14 @@ export const COMMANDS = new Map<string, { summary: string; load: () => Promise<C
     summary: "bring back an old version, a deleted file, a whole directory",
     load: async () => (await import("./restore.ts")).restore,
   }],
+  ["check", {
+    summary: "verify every content and reference, and repair what can be",
+    load: async () => (await import("./check.ts")).check,
+  }],
+  ["prune", {
+    summary: "let old versions go by rules, and free their space",
+    load: async () => (await import("./prune.ts")).prune,
+  }],
   ["start", {
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,

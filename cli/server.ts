@@ -101,7 +101,7 @@ export async function startServer(
   });
   void adviseOnWatcher(watcher, output);
   const control = await answerControl(
-    { root, engine: server.engine, watcher, server: server.address },
+    { root, engine: server.engine, upkeep: server.upkeep, watcher, server: server.address },
     output,
   );
   const done = server.run(signal).finally(() => {

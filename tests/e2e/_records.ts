@@ -56,7 +56,7 @@ function read<T>(serverDir: string, query: (database: DatabaseSync) => T): T {
 /** The text of every version of a small file, oldest first. The server must have ended. */
 export function readContents(serverDir: string, path: string): { version: Version; text: string | null }[] {
   const records = openRecords(`${serverDir}/.fsync/server.db`, systemRandom, systemClock);
-  const contents = openContents(`${serverDir}/.fsync`, { end: records.packEnd() });
+  const contents = openContents(`${serverDir}/.fsync`, { end: records.packEnd(), index: records });
   try {
     return records.versions(path as Version["path"]).map((version) => {
       if (version.entry?.kind !== "file") return { version, text: null };
