@@ -21,7 +21,14 @@ export function changesOf(commit: Commit): LoggedChange[] {
     }
     changes.push(describe(version));
   }
-  return [...changes, ...commit.conflicts.map((conflict) => conflictChange(conflict, commit.versions))];
+  return [
+    ...changes,
+    ...commit.conflicts.map((conflict) => conflictChange(conflict, commit.versions)),
+    ...(commit.resolved ?? []).map((conflict) => ({
+      record: { type: "resolved", conflict },
+      text: `Conflict resolved: number ${conflict}`,
+    })),
+  ];
 }
 
 function describe(version: Version): LoggedChange {

@@ -36,7 +36,8 @@ export function findPlace(context: Context, word: string | undefined): Place {
   const dir = data ?? context.value("dir");
   if (dir !== undefined) return placeAt(context, dir, word === undefined ? "." : normalize(word));
   if (word === undefined) {
-    const known = [DEFAULT_CLIENT_DIR, DEFAULT_SERVER_DIR, "."].find(isFolder);
+    const around = folderAround(Deno.realPathSync("."));
+    const known = around ?? [DEFAULT_CLIENT_DIR, DEFAULT_SERVER_DIR].find(isFolder);
     if (known !== undefined) return placeAt(context, known, ".");
     throw new SetupError(
       "usage",
@@ -63,8 +64,8 @@ function walkUp(word: string): Place {
   }
   // The parent is resolved, the last name is not: a link is synced as a link. Either may be deleted.
   const parent = realParent(dirname(full));
-  for (let root = parent; root !== "/"; root = dirname(root)) {
-    if (!isFolder(root)) continue;
+  const root = folderAround(parent);
+  if (root !== null) {
     return { root, server: isServer(root), path: parsePath(relative(root, join(parent, basename(full)))) };
   }
   throw new SetupError(
@@ -72,6 +73,12 @@ function walkUp(word: string): Place {
     `Cannot use "${word}": it is not in a synced folder`,
     "name the folder: --dir DIR",
   );
+}
+
+/** The nearest synced folder that is `dir` or holds it. */
+function folderAround(dir: string): string | null {
+  for (let root = dir; root !== "/"; root = dirname(root)) if (isFolder(root)) return root;
+  return null;
 }
 
 /** Whether `dir` is a directory that is, or was, synced. */

@@ -56,6 +56,8 @@ export interface ReplicaOptions {
   readonly role: LockRole;
   readonly onEvent: (event: EngineEvent) => void;
   readonly onLooked?: EngineOptions["onLooked"];
+  /** A conversation with the server has begun. */
+  readonly onTalk?: (remote: WireRemote) => void;
 }
 
 /**
@@ -79,7 +81,10 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       random: systemRandom,
       onEvent: options.onEvent,
       ...(options.onLooked === undefined ? {} : { onLooked: options.onLooked }),
-      connector: wireConnector(server, (remote) => traffic.add(remote)),
+      connector: wireConnector(server, (remote) => {
+        traffic.add(remote);
+        options.onTalk?.(remote);
+      }),
       folder: "",
       rootProblem: rootWatch(root),
       guard: "on",

@@ -49,6 +49,10 @@ export const COMMANDS = new Map<string, { summary: string; load: () => Promise<C
     summary: "let old versions go by rules, and free their space",
     load: async () => (await import("./prune.ts")).prune,
   }],
+  ["conflicts", {
+    summary: "edits that met: list them, look at both sides, settle them",
+    load: async () => (await import("./conflicts.ts")).conflicts,
+  }],
   ["start", {
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,

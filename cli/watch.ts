@@ -5,6 +5,7 @@ import { answerControl } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
+import { ConflictNews } from "./_conflict_news.ts";
 import { Journal } from "./_journal.ts";
 import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
 import { adviseOnWatcher } from "./_watching.ts";
@@ -34,12 +35,17 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   const { output } = context;
   const root = prepareRoot(dir);
   const journal = new Journal(`${root}/.fsync`, output);
+  const news = new ConflictNews(journal);
   let watcher: Watcher | null = null;
   const replica = openReplica(context, {
     root,
     role: "watch",
-    onEvent: (event) => journal.note(event),
+    onEvent: (event) => {
+      journal.note(event);
+      if (event.type === "conflict") news.noteOwn(event);
+    },
     onLooked: (ms, directories) => watcher?.scanned(ms, directories),
+    onTalk: (remote) => news.listen(remote),
   });
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
   watcher = startWatcher(root, {

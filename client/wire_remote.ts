@@ -72,6 +72,9 @@ export class WireRemote implements Remote {
   readonly #requests = new Map<number, Request>();
   readonly #stop = new AbortController();
   #onChanges: (changes: Changes) => void | Promise<void> = () => {};
+  /** Told how many open conflicts concern this user, whenever that number changes. */
+  onConflicts: (count: number) => void = () => {};
+  #conflicts: number;
   #nextId = 1;
   #lastHeard: number;
   #lastSaid: number;
@@ -80,6 +83,7 @@ export class WireRemote implements Remote {
   constructor(link: Link, welcome: Welcome, clock: Clock) {
     this.#link = link;
     this.welcome = welcome;
+    this.#conflicts = welcome.conflicts;
     this.#clock = clock;
     this.#lastHeard = this.#lastSaid = clock.monotonic();
     this.closed = new Promise((resolve) => this.#end = resolve);
@@ -273,7 +277,9 @@ export class WireRemote implements Remote {
     if (message.type === "changes") {
       // Results that came before must have become what both sides agree on, or news of them would be about nothing.
       await this.#clock.yield();
-      return await this.#onChanges(message);
+      await this.#onChanges(message);
+      if (message.conflicts !== this.#conflicts) this.onConflicts(this.#conflicts = message.conflicts);
+      return;
     }
     if (message.type === "error") throw new RemoteError(message.code, message.message, message.hint);
     if (message.type === "lookAgain") throw new LinkClosed("this client was too slow; it connects again");

@@ -229,8 +229,13 @@ export class Acceptance {
 
   /** Puts a version that lost its name beside `path`. @returns where; `null` if something stands in its way */
   placeBeside(actor: Actor, path: SyncPath, loser: Version): SyncPath | null {
-    if (loser.entry === null || !this.#restoreParents(actor, path)) return null;
-    const aside = conflictPath(path, loser.user, loser.time, (taken) => this.#heads.get(taken) !== null);
+    // What lost beside a file that had to step aside itself gets a name like that one's, not a longer one.
+    const stepped = this.#records.versions(path).findLast(({ operation, from }) =>
+      operation === "conflict" && from !== null
+    );
+    const name = stepped?.from ?? path;
+    if (loser.entry === null || !this.#restoreParents(actor, name)) return null;
+    const aside = conflictPath(name, loser.user, loser.time, (taken) => this.#heads.get(taken) !== null);
     this.#setHead(actor, aside, loser.entry, "conflict", loser.revision, path);
     return aside;
   }

@@ -170,6 +170,54 @@ Deno.test("everything as it was: a file became a directory and back, others came
   assertEquals(past.folder.openConflicts("olga"), 0);
 });
 
+Deno.test("a conflict is seen and settled by those whom it concerns, and by the owner", async () => {
+  const past = new Past();
+  const base = await past.put("ann", "f", "base");
+  const ann = await past.put("ann", "f", "ann's", base);
+  await past.put("cy", "other", "not theirs");
+  const ben = await past.put("ben", "f", "ben's", base);
+  const users = ["ann", "ben", "olga", "cy"];
+  const seen = await Promise.all(users.map((user) => past.of(user).conflicts({ open: true })));
+  assertEquals(seen.map(({ length }) => length), [1, 1, 1, 0]);
+  const [{ id, winner, loser, base: common }] = seen[0] as [typeof seen[0][0] & object];
+  assertEquals([winner?.revision, loser?.revision, common?.revision], [ben, ann, base]);
+  assertEquals(await past.text("ann", "f", ben), "ben's");
+  assertEquals(await past.text("ben", "f", base), "base");
+  await refused(past.of("cy").read(f, ben, () => {}), "forbidden");
+  await refused(past.of("cy").resolve(id, { kind: "head" }), "notFound");
+  await refused(past.of("ann").resolve(id, { kind: "version", revision: 999 }), "notFound");
+  assertEquals(past.folder.openConflicts("ben"), 1);
+
+  assertEquals(await past.of("ann").resolve(id, { kind: "version", revision: ann }), {
+    path: f,
+    beside: null,
+  });
+  assertEquals(await past.textNow("f"), "ann's");
+  assertEquals(users.map((user) => past.folder.openConflicts(user)), [0, 0, 0, 0]);
+  assertEquals((await past.of("ben").conflicts({ open: true })).length, 0);
+  assertEquals((await past.of("ben").conflicts({ open: false })).length, 1);
+});
+
+Deno.test("keeping both puts the loser beside the winner, and a file that stepped aside stays there", async () => {
+  const past = new Past();
+  const base = await past.put("ann", "d.txt", "base");
+  await past.put("ann", "d.txt", "ann's", base);
+  await past.put("ben", "d.txt", "ben's", base);
+  await past.dir("dir");
+  await past.put("ann", "dir/in", "in");
+  await past.put("ben", "dir", "a file");
+  const olga = past.of("olga");
+  const [text, dir] = await olga.conflicts({ open: true });
+  const { beside } = await olga.resolve(text!.id, { kind: "both" });
+  assertEquals(beside!.startsWith("d (conflict ann 2025-04-07 "), true);
+  assertEquals([await past.textNow("d.txt"), await past.textNow(beside!)], ["ben's", "ann's"]);
+  await refused(olga.resolve(dir!.id, { kind: "version", revision: dir!.loser!.revision }), "notFound");
+  const before = past.folder.revision;
+  assertEquals((await olga.resolve(dir!.id, { kind: "both" })).beside, dir!.loser!.path);
+  assertEquals(past.folder.revision, before);
+  assertEquals(past.folder.openConflicts("ben"), 0);
+});
+
 Deno.test("an offline edit that meets a restored version is kept, and wins by its time", async () => {
   const past = new Past();
   const one = await past.put("ann", "f", "one");
