@@ -38,13 +38,13 @@ export class Journal {
     if (text !== null) this.#say(event, text);
     // What was detected is logged when it is uploaded; a delete has nothing to upload.
     if (event.type === "state" || (event.type === "detected" && event.change !== "deleted")) return;
-    this.#append({ time: new Date(now).toISOString(), ...event });
+    this.#append({ time: new Date(now).toISOString(), ...event }, text);
   }
 
   /** Logs something else, as an object and, if it has words, as a line. */
   write(record: LogRecord, text: string | null): void {
     if (text !== null) this.#print(record, text);
-    this.#append({ time: new Date().toISOString(), ...record });
+    this.#append({ time: new Date().toISOString(), ...record }, text);
   }
 
   /** Logs several things at once; what a commit brings may be a thousand changes. */
@@ -53,7 +53,7 @@ export class Journal {
     if (this.#output.json) { for (const { record } of changes) this.#output.document(record); }
     else this.#output.info(changes.map(({ text }) => text).join("\n"));
     const time = new Date().toISOString();
-    for (const { record } of changes) this.#append({ time, ...record });
+    for (const { record, text } of changes) this.#append({ time, ...record }, text);
   }
 
   close(): void {
@@ -76,9 +76,10 @@ export class Journal {
     else this.#output.info(text);
   }
 
-  #append(record: unknown): void {
+  /** The words go into the file too: who reads it later need not know every type. */
+  #append(record: { readonly [key: string]: unknown }, text: string | null): void {
     if (this.#waiting.length === 0) queueMicrotask(() => this.#flush());
-    this.#waiting.push(JSON.stringify(record));
+    this.#waiting.push(JSON.stringify(text === null ? record : { ...record, text }));
   }
 
   /** A log that cannot be written must not keep files from being synced. */

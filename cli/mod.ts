@@ -53,6 +53,10 @@ export const COMMANDS = new Map<string, { summary: string; load: () => Promise<C
     summary: "edits that met: list them, look at both sides, settle them",
     load: async () => (await import("./conflicts.ts")).conflicts,
   }],
+  ["log", {
+    summary: "what happened, when, and by whom",
+    load: async () => (await import("./log.ts")).log,
+  }],
   ["start", {
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,
