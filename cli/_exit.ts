@@ -81,7 +81,8 @@ function outcomeOf(error: Error): Outcome | null {
   if (error instanceof ConnectError) return error.code === "tls" ? "denied" : "unreachable";
   if (error instanceof RemoteError) return remoteOutcome(error);
   if (error instanceof ProtocolError) return "unreachable";
-  if (error instanceof StateError || error instanceof IdentityError) return "state";
+  if (error instanceof StateError) return error.code === "no_space" ? "no_space" : "state";
+  if (error instanceof IdentityError) return "state";
   if (error instanceof CredentialError) return "state";
   if (error instanceof RecordsError) return error.code === "no_space" ? "no_space" : "state";
   if (error instanceof ContentsError) return error.code === "no_space" ? "no_space" : "failed";

@@ -240,11 +240,11 @@ export class Engine {
 
   /** Decides what a failed session means: try again later, or a person is needed. */
   #lost(error: unknown): void {
-    const fatal = error instanceof HeldError || error instanceof StateError ||
+    const fatal = error instanceof HeldError || (error instanceof StateError && !passes(error)) ||
       (error instanceof RemoteError && ["denied", "version", "forbidden", "notFound"].includes(error.code));
     if (fatal || !(error instanceof Error)) throw error;
     const expected = error instanceof UnreachableError || error instanceof RemoteError ||
-      error instanceof DiskError ||
+      error instanceof DiskError || error instanceof StateError ||
       error.name === "LinkClosed" || error.name === "ProtocolError";
     if (!expected) throw error;
     this.#connected = false;
@@ -630,6 +630,11 @@ function originsToCheck(trees: Trees): Map<SyncPath, "deep"> {
     if (!hasAncestorIn(path, origins)) origins.set(path, "deep");
   }
   return origins;
+}
+
+/** Whether the state may be written again later, without a person: there is room again, or another has let go. */
+function passes({ code }: StateError): boolean {
+  return code === "no_space" || code === "busy";
 }
 
 /** Whether `path` is in the scope, or a directory that leads to it. */
