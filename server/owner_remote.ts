@@ -23,6 +23,7 @@ import type { Folder } from "./folder.ts";
 import type { Actor } from "./heads.ts";
 import { restoreLarge } from "./restore_large.ts";
 import { ContentsError } from "./store/contents.ts";
+import { RecordsError } from "./store/records.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export interface OwnerParts {
@@ -204,6 +205,10 @@ async function storeErrors<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ContentsError) {
       throw new RemoteError(error.code === "no_space" ? "noSpace" : "internal", error.message);
+    }
+    // There may be room again later; records that are damaged need a person.
+    if (error instanceof RecordsError && error.code === "no_space") {
+      throw new RemoteError("noSpace", error.message);
     }
     throw error;
   }
