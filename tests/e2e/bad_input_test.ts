@@ -244,6 +244,30 @@ worldTest("the disk of the server is full", async (world) => {
   assertEquals((await world.syncAll("a")).code, 0);
   await until("the server's tree follows", () => readTree(inside).has("after"));
   assertEquals(readTree(inside), world.tree("a"));
+
+  // Now to the last byte, so that not even what was renamed by hand can be noted.
+  fill(`${inside}/.fsync/filler`);
+  Deno.renameSync(`${inside}/after`, `${inside}/later`);
+  Deno.writeTextFileSync(world.path("a/more"), "more");
+  assertEquals((await world.syncAll("a")).code, 10);
+  Deno.removeSync(`${inside}/.fsync/filler`);
+  await until("there is room again", async () => (await world.syncAll("a")).code === 0);
+  await until("both sides meet", async () => {
+    assertEquals((await world.syncAll("a")).code, 0);
+    return readTree(inside).has("more") && world.tree("a").has("later");
+  });
+  assertEquals(readTree(inside), world.tree("a"));
   assertGreater(server.stdout.length, 1);
   assertEquals((await server.stop()).code, 0);
 });
+
+function fill(path: string): void {
+  using file = Deno.openSync(path, { write: true, create: true });
+  for (let size = 65_536; size >= 1; size /= 16) {
+    try {
+      for (;;) file.writeSync(new Uint8Array(size));
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes("No space"))) throw error;
+    }
+  }
+}
