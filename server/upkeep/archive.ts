@@ -1,6 +1,6 @@
 /**
  * Moves large contents that are history into the packs: cut into chunks, each chunk stored once, whatever versions share
- * it. The order: chunks durable, chunks recorded, all of them found, file removed (`docs/store.md`, section 8).
+ * it. The order: chunks durable, chunks recorded, all of them found, file removed (`docs/store.md`, section 7).
  */
 import { ChunkList } from "../../core/chunk.ts";
 import type { ContentId } from "../../core/entry.ts";

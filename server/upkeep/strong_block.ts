@@ -2,7 +2,7 @@
 import { constants, zstdCompressSync } from "node:zlib";
 import type { Block } from "../../protocol/messages.ts";
 
-/** Measured on packages with 20 releases, blocks of 1 MiB: `docs/store.md`, section 9. */
+/** Measured on packages with 20 releases, blocks of 1 MiB: `docs/store.md`, section 8. */
 const LEVEL = 9;
 /** What a reader of blocks allows for (`protocol/block.ts`). */
 const WINDOW_LOG = 21;
