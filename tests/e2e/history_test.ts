@@ -234,3 +234,30 @@ worldTest("deleted and renamed things keep their history and come back", async (
     assertEquals(code, 5);
   });
 });
+
+worldTest("a large version that was archived comes back, with and without a server", async (world) => {
+  const server = await world.startServer();
+  Deno.mkdirSync(world.path("a"));
+  const contents = [0, 1, 2].map((i) => fresh(600_000 + i));
+  for (const bytes of contents) {
+    Deno.writeFileSync(world.path("a/f"), bytes);
+    await pass(world, "a");
+  }
+  const rows = await versionsOf(world, "a/f");
+  assertEquals((await server.stop()).code, 0);
+  assertEquals((await world.run(["prune", "--data", "server_files"])).code, 0);
+  // Only the newest has a file of its own now.
+  assertEquals([...Deno.readDirSync(world.path("server_files/.fsync/large"))].length, 1);
+
+  await ok(world, "restore", "server_files/f", "--version", String(rows[0]!.revision));
+  assert(same(world.path("server_files/f"), contents[0]!));
+  await world.startServer();
+  await pass(world, "a");
+  assert(same(world.path("a/f"), contents[0]!));
+  await ok(world, "restore", "a/f", "--version", String(rows[1]!.revision));
+  await pass(world, "a");
+  assert(same(world.path("a/f"), contents[1]!));
+  await ok(world, "restore", "a/f", "--version", String(rows[2]!.revision), "--to", world.path("out"));
+  assert(same(world.path("out"), contents[2]!));
+  await world.equal("a");
+});
