@@ -1,11 +1,12 @@
 /** The tree of a replica, verified against its state; and how a damaged file is made to come anew. */
-import { ensureDirSync, existsSync } from "@std/fs";
+import { existsSync } from "@std/fs";
 import { basename } from "@std/path";
 import { openState } from "../client/sqlite_state.ts";
 import { type TreeReport, verifyTree } from "../client/verify_tree.ts";
 import type { SyncPath } from "../core/path.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemRandom } from "../system/random.ts";
+import { makePrivateDir } from "../system/private_file.ts";
 import { openDisk } from "../system/real_disk.ts";
 
 export interface TreeRepair {
@@ -52,9 +53,16 @@ export function forgetDamaged(root: string, stateName: string, { findings }: Tre
   }
   const damaged = wrong.filter(({ what }) => what === "damaged");
   const kept = damaged.length === 0 ? null : `${root}/.fsync/damaged`;
-  if (kept !== null) ensureDirSync(kept);
-  for (const { path, revision } of damaged) {
-    Deno.renameSync(`${root}/${path}`, `${kept}/${revision}-${basename(path).slice(0, 100)}`);
-  }
+  if (kept !== null) makePrivateDir(kept);
+  for (const { path } of damaged) Deno.renameSync(`${root}/${path}`, freeName(`${kept}/${shortName(path)}`));
   return { forgotten: wrong.map(({ path }) => path), kept };
+}
+
+/** Short enough for any number to follow. */
+function shortName(path: SyncPath): string {
+  return basename(path).slice(0, 60);
+}
+
+function freeName(path: string): string {
+  for (let n = 1;; n++) if (!existsSync(`${path}.${n}`)) return `${path}.${n}`;
 }
