@@ -84,10 +84,14 @@ export class Upkeep {
   }
 
   /** Archives and rewrites whenever nothing changed for a while, until `signal` aborts. */
-  async whenIdle(folder: Folder, signal: AbortSignal, onProblem: (problem: string) => void): Promise<void> {
+  async whenIdle(
+    folder: Pick<Folder, "revision">,
+    signal: AbortSignal,
+    onProblem: (problem: string) => void,
+  ): Promise<void> {
     let [seen, done] = [-1, -1];
     while (!signal.aborted) {
-      await systemClock.sleep(QUIET_MS, signal);
+      await this.#parts.clock.sleep(QUIET_MS, signal);
       const { revision } = folder;
       const quiet = revision === seen && revision !== done;
       seen = revision;
