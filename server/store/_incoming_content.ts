@@ -43,6 +43,8 @@ export class IncomingContent implements Incoming {
   #last: Promise<unknown> = Promise.resolve();
   #paused = false;
   #ended = false;
+  /** There was no room for all of it; what is there of it takes room that others need. */
+  #tooLarge = false;
 
   private constructor(part: Part, announced: Announced) {
     this.#part = part;
@@ -141,6 +143,7 @@ export class IncomingContent implements Incoming {
       this.#checkOpen();
       return await work();
     } catch (error) {
+      if (error instanceof ContentsError && error.code === "no_space") this.#tooLarge = true;
       if (!(error instanceof AssembleError)) throw error;
       throw new ContentsError("corrupt", `Cannot build a content: ${error.message}`);
     } finally {
@@ -166,7 +169,7 @@ export class IncomingContent implements Incoming {
   #letGo(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#assembler.chunks > 0) this.#part.pause();
+    if (this.#assembler.chunks > 0 && !this.#tooLarge) this.#part.pause();
     else this.#part.remove();
   }
 }

@@ -32,7 +32,7 @@ Deno.test({
       assertEquals(output!.success, true, new TextDecoder().decode(output!.stderr));
       assertEquals(JSON.parse(text), {
         small: { code: "no_space", cutBackTo: true, sizes: [1000, 20_000] },
-        large: { code: "no_space", resumed: true, good: 400_000 },
+        large: { code: "no_space", resumed: false, good: 400_000 },
         records: { code: "no_space", head: 1, healed: 21 },
         state: { code: "no_space", rows: 1, healed: 20 },
       });
