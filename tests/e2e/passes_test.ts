@@ -161,12 +161,16 @@ worldTest("exit codes say what happened", async (world, t) => {
   await t.step("9: a second run while one runs, quietly", async () => {
     Deno.writeFileSync(world.path("a/big"), fresh(60_000_000));
     const first = world.start("first", ["sync-all", "a"]);
-    await until("the first run holds the folder", async () => {
-      if (first.code !== null) throw new Error("the first run ended too soon");
+    const lock = world.path("a/.fsync/lock");
+    await until("the first run holds the folder", () => Deno.readTextFileSync(lock) === `sync-all ${first.pid}\n`);
+    // It is held there, so that the second run meets it however fast the machine is.
+    Deno.kill(first.pid, "SIGSTOP");
+    try {
       const { code, stdout, stderr } = await world.syncAll("a");
-      if (code === 9) assertEquals([stdout, stderr], ["", ""]);
-      return code === 9;
-    });
+      assertEquals([code, stdout, stderr], [9, "", ""]);
+    } finally {
+      Deno.kill(first.pid, "SIGCONT");
+    }
     assertEquals(await first.exited, 0);
   });
 
