@@ -67,8 +67,6 @@ export const COMMANDS = new Map<string, { summary: string; load: () => Promise<C
 /** Other spellings from the first version. */
 function normalise(args: readonly string[]): readonly string[] {
   if (args[0] === "client" && args.length > 1) return args.slice(1);
-  // "deno task start" says "start" itself.
-  if (args[0] === "start" && args[1] === "help") return args.slice(1);
   if (args[0] === "watcher") return ["watch", ...args.slice(1)];
   return args;
 }
