@@ -1,6 +1,6 @@
 /** `fsync prune` on the real program, with the server running and without. */
 import { assert, assertEquals } from "@std/assert";
-import { fresh, type World, worldTest } from "./_world.ts";
+import { fresh, until, type World, worldTest } from "./_world.ts";
 
 interface Pruned {
   readonly result: string;
@@ -78,12 +78,39 @@ worldTest(
     Deno.writeFileSync(world.path("a/big"), first);
     assertEquals((await world.syncAll("a")).code, 0);
     Deno.mkdirSync(world.path("b"));
-  assertEquals((await world.syncAll("b")).code, 0);
+    assertEquals((await world.syncAll("b")).code, 0);
     await world.equal("a", "b");
     assertEquals(Deno.readFileSync(world.path("server_files/big")), first);
     await wellOff(world);
   },
 );
+
+worldTest("a server that is killed while it archives loses nothing, and goes on", async (world) => {
+  await world.startServer();
+  Deno.mkdirSync(world.path("a"));
+  const big = fresh(4_000_000);
+  for (let n = 0; n < 6; n++) {
+    big.set(fresh(2_000_000), n % 2 === 0 ? 0 : 2_000_000);
+    Deno.writeFileSync(world.path("a/big"), big);
+    assertEquals((await world.syncAll("a")).code, 0);
+  }
+  const files = () => [...Deno.readDirSync(world.path("server_files/.fsync/large"))].length;
+  const all = files();
+  assertEquals(all, 6);
+  const pruning = world.start("prune", ["prune", "--data", "server_files"]);
+  await until("the first content is archived", () => files() < all);
+  await world.server.kill();
+  await pruning.exited;
+  await wellOff(world);
+  await prune(world);
+  assertEquals(files(), 1);
+  await wellOff(world);
+  await world.startServer();
+  Deno.mkdirSync(world.path("b"));
+  assertEquals((await world.syncAll("b")).code, 0);
+  await world.equal("a", "b");
+  assertEquals(revisions(world, "big").length, 6);
+});
 
 worldTest("a directory that is no server's is refused with a hint", async (world) => {
   const { code, stderr } = await world.run(["prune", "--data", "nowhere"]);
