@@ -1,8 +1,10 @@
 /** Logs the conflicts that others' uploads bring to this user; whoever uploads learns it with the answer. */
+import { UnreachableError } from "../client/errors.ts";
 import { WireHistory } from "../client/wire_history.ts";
 import type { WireRemote } from "../client/wire_remote.ts";
 import { displayPath } from "../core/path.ts";
 import type { PastConflict } from "../protocol/history.ts";
+import type { ConflictCopies } from "./_conflict_copies.ts";
 import type { Journal } from "./_journal.ts";
 
 export class ConflictNews {
@@ -12,8 +14,11 @@ export class ConflictNews {
   /** Conflicts that our own uploads met. */
   readonly #own = new Set<string>();
 
-  constructor(journal: Journal) {
+  readonly #copies: ConflictCopies | null;
+
+  constructor(journal: Journal, copies: ConflictCopies | null) {
     this.#journal = journal;
+    this.#copies = copies;
   }
 
   /** An upload of this folder met another edit: that is logged already. */
@@ -29,9 +34,15 @@ export class ConflictNews {
 
   async #look(remote: WireRemote): Promise<void> {
     try {
-      this.#take(await new WireHistory(remote).conflicts({ open: true }));
-    } catch {
-      // The connection has ended, or the server cannot answer now: the next conversation asks again.
+      const history = new WireHistory(remote);
+      const open = await history.conflicts({ open: true });
+      this.#take(open);
+      await this.#copies?.take(history, open);
+    } catch (error) {
+      // If the connection has ended, the next conversation asks again.
+      if (error instanceof UnreachableError) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#journal.write({ type: "problem", reason }, `Problem: ${displayPath(reason)}`);
     }
   }
 

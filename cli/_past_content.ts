@@ -28,10 +28,19 @@ export async function readVersion(
   return bytes;
 }
 
-/** Writes a version of a file to `target`, which must not be there. @throws {SetupError} */
-export async function exportVersion(history: History, version: PastVersion, target: string): Promise<void> {
+/**
+ * Writes a version of a file to `target`, which must not be there.
+ *
+ * @param part where it is collected first, on the same file system
+ * @throws {SetupError}
+ */
+export async function exportVersion(
+  history: History,
+  version: PastVersion,
+  target: string,
+  part = `${target}.part`,
+): Promise<void> {
   const entry = fileOf(version);
-  const part = `${target}.part`;
   const file = create(part, target);
   try {
     await history.read(version.path, version.revision, (piece) => writeAll(file, piece));
@@ -82,7 +91,10 @@ function copy(bytes: Uint8Array, into: Uint8Array, offset: number): number {
 }
 
 /** Identity of what `read` gives, `null` if it has not the size of `entry`. */
-function contentOf(entry: FileEntry, read: (into: Uint8Array, offset: number) => number): string | null {
+export function contentOf(
+  entry: FileEntry,
+  read: (into: Uint8Array, offset: number) => number,
+): string | null {
   if (entry.size <= SINGLE_CHUNK_MAX) {
     const bytes = new Uint8Array(entry.size + 1);
     let size = 0;

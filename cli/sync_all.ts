@@ -4,7 +4,9 @@ import type { EngineEvent } from "../client/events.ts";
 import { displayPath } from "../core/path.ts";
 import { askRunning } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
+import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { EXIT, type Outcome, SetupError } from "./_exit.ts";
+import { openHistory } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { Journal } from "./_journal.ts";
 import { formatBytes, type Output, plural } from "./_output.ts";
@@ -24,6 +26,7 @@ export const syncAll: Command = {
   usage: "[DIR=./client_files] [--server HOST:PORT] [--dry-run]",
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    ON_CONFLICT_FLAG,
     { name: "dry-run", help: "only say what would be done" },
     { name: "approve-deletes", help: "let a mass delete that was held pass" },
     { name: "accept-server", help: "the server was replaced: merge with it, delete nothing" },
@@ -85,13 +88,32 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
     if (context.on("accept-server")) replica.engine.acceptServer();
     if (context.on("approve-deletes")) replica.engine.approveDeletes();
     if (context.on("dry-run")) return await dryRun(context, replica, signal);
-    const status = await replica.engine.pass(signal);
+    const copies = ConflictCopies.open(context, root);
+    let status = await replica.engine.pass(signal);
     if (signal.aborted) return EXIT.interrupted;
+    if (copies !== null && status.conflicts > 0 && await copyLosers(context, copies, root, signal) > 0) {
+      status = await replica.engine.pass(signal);
+    }
     return report(context, status, { counts, traffic: replica.traffic() });
   } finally {
     output.endProgress();
     replica.close();
     journal.close();
+  }
+}
+
+/** Writes the other versions of open conflicts beside; returns how many. */
+async function copyLosers(
+  context: Context,
+  copies: ConflictCopies,
+  root: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const open = await openHistory(context, { root, server: false, path: null }, signal);
+  try {
+    return await copies.take(open.history, await open.history.conflicts({ open: true }));
+  } finally {
+    await open.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { answerControl } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
+import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { ConflictNews } from "./_conflict_news.ts";
 import { Journal } from "./_journal.ts";
 import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
@@ -14,7 +15,10 @@ export const watch: Command = {
   name: "watch",
   summary: "keep a folder in step, both ways, until stopped",
   usage: "[DIR=./client_files] [--server HOST:PORT]",
-  flags: [{ name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" }],
+  flags: [
+    { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    ON_CONFLICT_FLAG,
+  ],
   example: "fsync watch ./client_files --server nas:65432",
   words: { min: 0, max: 1 },
   run: runWatch,
@@ -35,7 +39,6 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   const { output } = context;
   const root = prepareRoot(dir);
   const journal = new Journal(`${root}/.fsync`, output);
-  const news = new ConflictNews(journal);
   let watcher: Watcher | null = null;
   const replica = openReplica(context, {
     root,
@@ -47,6 +50,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     onLooked: (ms, directories) => watcher?.scanned(ms, directories),
     onTalk: (remote) => news.listen(remote),
   });
+  const news = new ConflictNews(journal, ConflictCopies.open(context, root));
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
   watcher = startWatcher(root, {
     clock: systemClock,

@@ -198,3 +198,56 @@ worldTest(
     assertEquals(await listed(world), []);
   },
 );
+
+const copiesIn = (world: World, name: string) =>
+  [...world.tree(name).keys()].filter((path) => path.includes("(conflict ")).sort();
+
+worldTest("with --on-conflict copy the other version stands beside, once", async (world, t) => {
+  await world.startServer();
+  await shared(world, ["a", "b"], { "f.txt": "base" });
+  edit(world, "a/f.txt", "older", 60);
+  edit(world, "b/f.txt", "newer", 5);
+
+  await t.step("a pass writes it, and sends it on", async () => {
+    assertEquals((await world.syncAll("a")).code, 0);
+    assertEquals((await world.syncAll("b", "--on-conflict", "copy")).code, 7);
+    assertEquals((await world.syncAll("a")).code, 7);
+    await world.equal("a", "b");
+    const [copy, ...more] = copiesIn(world, "a");
+    assert(/^f \(conflict ann \d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d\)\.txt$/.test(copy!), copy);
+    assertEquals(more, []);
+    assertEquals(Deno.readTextFileSync(world.path(`a/${copy}`)), "older");
+    assertEquals(Deno.readTextFileSync(world.path("a/f.txt")), "newer");
+  });
+
+  await t.step("never twice, also when it was removed, and not for a conflict of a copy", async () => {
+    const [copy] = copiesIn(world, "a");
+    edit(world, `a/${copy}`, "copy by a", 60);
+    edit(world, `b/${copy}`, "copy by b", 30);
+    for (const name of ["a", "b", "a", "b"]) await world.syncAll(name);
+    await world.equal("a", "b");
+    assertEquals(copiesIn(world, "b"), [copy!]);
+    Deno.removeSync(world.path(`b/${copy}`));
+    for (const name of ["b", "a", "b"]) assertEquals((await world.syncAll(name)).code, 7);
+    assertEquals(copiesIn(world, "a"), []);
+    assertEquals((await listed(world)).length, 2);
+  });
+
+  await t.step("two watched folders that both copy agree on one file", async () => {
+    const watches = await Promise.all(["a", "b"].map((name) => {
+      const args = ["watch", name, "--server", world.address, "--on-conflict", "copy"];
+      return world.start(name, args);
+    }));
+    await world.inSync("a", "b");
+    // A first one for each: what was open before is written once more, by the folder that copies only now.
+    await until("it is beside", () => copiesIn(world, "b").length === 1);
+    for (const watch of watches) assertEquals((await watch.stop()).code, 0);
+    edit(world, "a/f.txt", "third", 4);
+    edit(world, "b/f.txt", "fourth", 2);
+    await Promise.all(["a", "b"].map((name) => world.startWatch(name)));
+    await until("the third is beside, too", () => copiesIn(world, "a").length === 2);
+    await world.inSync("a", "b");
+    const texts = copiesIn(world, "b").map((path) => Deno.readTextFileSync(world.path(`b/${path}`)));
+    assertEquals(texts.sort(), ["older", "third"]);
+  });
+});
