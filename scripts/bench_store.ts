@@ -120,15 +120,23 @@ async function main(): Promise<void> {
     const began = performance.now();
     const report = await fsync("prune", "--data", "server_files");
     console.log(`${report.trim()} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+    // A server that ends folds the journals of its databases.
+    server.kill("SIGTERM");
+    await server.status;
     const after = room(store);
     show("releases as they are", raw);
     show("fsync, as the uploads left it", before.all);
     show("fsync, .fsync", after.all);
     show("fsync, .fsync without what the tree shares", after.all - after.shared);
     for (const part of ["packs", "large"]) show(`  ${part}`, room(`${store}/${part}`).all);
+    for (const part of ["server.db", "plain.db"]) show(`  ${part}`, Deno.statSync(`${store}/${part}`).size);
     for (const [peer, there] of peers) if (there) show(peer, room(`${place}/${peer}`).all);
   } finally {
-    server.kill("SIGTERM");
+    try {
+      server.kill("SIGTERM");
+    } catch {
+      // It ended before.
+    }
     await server.status;
     await drained;
     await run("chmod", ["-R", "u+w", place]);

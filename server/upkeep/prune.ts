@@ -107,6 +107,7 @@ export async function prune(parts: UpkeepParts, versions: readonly PrunedVersion
   });
   const archived = await archiveLarge(parts);
   const repacked = await repack(parts, { looseBytesMin: 0 });
+  await parts.between(() => parts.own.shorten());
   const damaged = [...archived.damaged, ...repacked.damaged];
   return { versions, ...collected, freed: Math.max(0, before - weight(parts)), damaged };
 }
