@@ -35,6 +35,17 @@ export function parseWhen(flag: string, text: string, now: number): number {
   );
 }
 
+/**
+ * The same, to the end of the second that it names: tables show whole seconds, and what is copied from there means
+ * what stands there.
+ *
+ * @throws {UsageError}
+ */
+export function parseWhenInclusive(flag: string, text: string, now: number): number {
+  const time = parseWhen(flag, text, now);
+  return AGO.test(text) || text.includes(".") ? time : time + 999;
+}
+
 /** `2025-04-07 13:11:05`, local time. */
 export function shortTime(ms: number): string {
   const date = new Date(ms);

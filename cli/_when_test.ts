@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "./_exit.ts";
-import { parseWhen, shortTime } from "./_when.ts";
+import { parseWhen, parseWhenInclusive, shortTime } from "./_when.ts";
 
 const NOW = new Date(2025, 3, 7, 13, 11, 5).getTime();
 
@@ -15,6 +15,12 @@ Deno.test("a time is local, to the minute, the second or the day", () => {
 Deno.test("a time may be given as how long ago", () => {
   const ago = ["90s", "15m", "2h", "3d", "1w"].map((text) => (NOW - parseWhen("since", text, NOW)) / 1000);
   assertEquals(ago, [90, 900, 7200, 259_200, 604_800]);
+});
+
+Deno.test("a time that was copied from a table means the whole second", () => {
+  assertEquals(parseWhenInclusive("at", "2025-04-07 13:11:05", 0), NOW + 999);
+  assertEquals(parseWhenInclusive("at", "2025-04-07 13:11:05.250", 0), NOW + 250);
+  assertEquals(parseWhenInclusive("at", "90s", NOW), NOW - 90_000);
 });
 
 Deno.test("what is no time is refused", () => {

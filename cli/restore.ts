@@ -6,7 +6,7 @@ import { findPlace, type OpenHistory, openHistory, type Place, PLACE_FLAGS } fro
 import { onInterrupt } from "./_interrupt.ts";
 import { formatBytes, plural } from "./_output.ts";
 import { exportVersion, fileOf } from "./_past_content.ts";
-import { parseWhen } from "./_when.ts";
+import { parseWhenInclusive } from "./_when.ts";
 
 export const restore: Command = {
   name: "restore",
@@ -64,7 +64,7 @@ function readGoal(context: Context): RestoreGoal {
   if (context.value("to") !== undefined && version === undefined) {
     throw new UsageError("Cannot run restore: --to needs --version N", "see fsync versions PATH");
   }
-  if (at !== undefined) return { kind: "time", time: parseWhen("at", at, Date.now()) };
+  if (at !== undefined) return { kind: "time", time: parseWhenInclusive("at", at, Date.now()) };
   if (version === undefined) return { kind: "undelete" };
   return {
     kind: "version",
