@@ -162,7 +162,10 @@ worldTest("exit codes say what happened", async (world, t) => {
     Deno.writeFileSync(world.path("a/big"), fresh(60_000_000));
     const first = world.start("first", ["sync-all", "a"]);
     const lock = world.path("a/.fsync/lock");
-    await until("the first run holds the folder", () => Deno.readTextFileSync(lock) === `sync-all ${first.pid}\n`);
+    await until(
+      "the first run holds the folder",
+      () => Deno.readTextFileSync(lock) === `sync-all ${first.pid}\n`,
+    );
     // It is held there, so that the second run meets it however fast the machine is.
     Deno.kill(first.pid, "SIGSTOP");
     try {
