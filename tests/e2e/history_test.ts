@@ -49,7 +49,7 @@ worldTest("50 edits are 50 versions, each restored byte for byte (V01)", async (
   assertEquals((await server.stop()).code, 0);
 
   // No server runs now: the owner's commands open the stores themselves.
-  for (const i of [0, 1, 13, 46, 47, 49]) {
+  for (const [i, bytes] of contents.entries()) {
     const to = world.path(`out-${i}`);
     await ok(
       world,
@@ -62,7 +62,7 @@ worldTest("50 edits are 50 versions, each restored byte for byte (V01)", async (
       "--to",
       to,
     );
-    assert(same(to, contents[i]!), `version ${i}`);
+    assert(same(to, bytes), `version ${i}`);
   }
   assertEquals((await versionsOf(world, "f", "--data", "server_files")).length, 52);
   const again = await world.run(["restore", "server_files/f", "--version", "1", "--to", world.path("out-0")]);
