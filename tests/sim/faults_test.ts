@@ -88,7 +88,7 @@ const FAULTS: readonly Fault[] = [
       old: "const madeOnHead = head.revision === incoming.base || head.replica === incoming.replica;",
       new: "const madeOnHead = head.revision === incoming.base;",
     }],
-    only: "write,append,syncToEnd,cutAfterFrames",
+    only: "append,save,sync,cut,cutAfterFrames",
   },
   {
     name: "a retry is applied twice",
@@ -145,8 +145,8 @@ const FAULTS: readonly Fault[] = [
     name: "deletions are forgotten too early",
     edits: [{
       file: "server/folder.ts",
-      old: "versions.filter((version) => since > 0 || version.entry !== null)",
-      new: "versions.filter((version) => version.entry !== null)",
+      old: "versions.filter(({ entry }) => since > 0 || entry !== null)",
+      new: "versions.filter(({ entry }) => entry !== null)",
     }],
     only: "write,delete,syncToEnd",
   },

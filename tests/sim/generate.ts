@@ -108,9 +108,7 @@ export function generate(seed: bigint, only: readonly string[] = []): Scheme {
   const chosen = (name: Operation | Action) =>
     only.length > 0 ? only.includes(name) : random.chance(chanceOf(name));
   const operations = OPERATIONS.filter(([name]) => name === "write" || chosen(name));
-  const actions = ACTIONS.filter(([name]) =>
-    name === "sync" || name === "wait" || random.chance(chanceOf(name))
-  );
+  const actions = ACTIONS.filter(([name]) => name === "sync" || name === "wait" || chosen(name));
   const names = random.shuffle(NAMES).slice(0, random.between(2, 7));
   const clients = random.weighted([[1, 1], [2, 6], [3, 4], [4, 1]] as const);
   const serverActs = random.chance(0.25);

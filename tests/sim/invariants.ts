@@ -81,6 +81,7 @@ function checkLine(path: string, versions: readonly Version[]): void {
   versions.forEach((version, i) => {
     const before = versions[i - 1];
     const twice = before !== undefined && before.entry !== null && version.operation === "modified" &&
+      before.operation !== "conflict" &&
       sameEntry(before.entry, version.entry);
     demand(!twice, `I6: a change of "${displayPath(path)}" was applied twice`);
     demand(

@@ -9,10 +9,17 @@ export class MassDeletes {
   /** Replicas whose deletes a person approved. */
   readonly approved = new Set<string>();
   readonly #files = new Map<SyncPath, string>();
+  /** Most files since all machines were last equal: a client judges by what it knew then. */
+  #most = 0;
+
+  /** All machines are equal from here on. */
+  beginPhase(): void {
+    this.#most = this.#files.size;
+  }
 
   /** Takes in what one commit wrote; says what is wrong with it. */
   note(versions: readonly Version[]): string | null {
-    const files = this.#files.size;
+    const files = this.#most = Math.max(this.#most, this.#files.size);
     const lost = new Map<string, string[]>();
     for (const { path, operation, entry, head, replica } of versions) {
       if (!head) continue;

@@ -5,6 +5,8 @@ import { generate } from "./generate.ts";
 import { runScheme } from "./run.ts";
 import { A, B, C, S, type World, world, type WorldOptions } from "./world.ts";
 
+const DAY_MS = 86_400_000;
+
 /** A scenario under engines that run once per sync, and again under engines that run all the time. */
 function scenario(name: string, options: Partial<WorldOptions>, story: (w: World) => Promise<void>): void {
   for (const mode of ["pass", "watch"] as const) {
@@ -13,6 +15,29 @@ function scenario(name: string, options: Partial<WorldOptions>, story: (w: World
       await story(w);
     });
   }
+}
+
+const YEARS_BACK = -400 * DAY_MS;
+const YEARS_AHEAD = 3650 * DAY_MS;
+
+/** A scenario whose outcome the clients' clocks have no say in: right ones, and ones that are years wrong either way. */
+function timeless(name: string, options: Partial<WorldOptions>, story: (w: World) => Promise<void>): void {
+  scenario(name, options, story);
+  for (const [first, last] of [[YEARS_BACK, YEARS_AHEAD], [YEARS_AHEAD, YEARS_BACK]] as const) {
+    const days = `clocks ${first / DAY_MS} and ${last / DAY_MS} days wrong`;
+    scenario(`${name}, ${days}`, options, async (w) => {
+      setWrong(w, A, first);
+      setWrong(w, w.clients.length - 1, last);
+      await story(w);
+    });
+  }
+}
+
+/** Sets a client's clock wrong, and starts it anew. */
+function setWrong(w: World, actor: number, offsetMs: number): void {
+  w.skew(actor, offsetMs);
+  w.kill(actor);
+  w.restart(actor);
 }
 
 const DIR_FILES = 60;
@@ -94,7 +119,7 @@ scenario("B09: a synced tree that nobody touches moves nothing, also after a res
   assertEquals([w.server.records.headRevision(), w.client(B).watch.changes], [revision, changes]);
 });
 
-scenario(
+timeless(
   "C01: two edits of one file leave one winner and one kept loser, the same for both",
   {},
   async (w) => {
@@ -125,16 +150,19 @@ scenario("C02: the same bytes written on both sides are no conflict", {}, async 
   assertEquals(w.conflicts(), []);
 });
 
-scenario("C03: two new files of one name both survive", {}, async (w) => {
+timeless("C03: two new files of one name both survive", {}, async (w) => {
+  w.cut(A);
+  w.cut(B);
   w.put(A, { f: "A's" });
   await w.pause(2000);
   w.put(B, { f: "B's" });
   await w.settle();
   w.checkAll({ f: "B's" });
+  assertEquals(w.conflicts().length, 1);
   assertEquals(w.history("f").toSorted(), ["A's", "B's"]);
 });
 
-scenario("C07: of three edits one wins and two are kept", { clients: 3 }, async (w) => {
+timeless("C07: of three edits one wins and two are kept", { clients: 3 }, async (w) => {
   w.put(A, { f: "start" });
   await w.settle();
   for (const actor of [A, B, C]) {
@@ -190,7 +218,7 @@ scenario("R04: new bytes under a new name with the old size and time are seen", 
   w.checkAll({ g: "new bytes" });
 });
 
-scenario("R05: an edit survives the rename of its file elsewhere", {}, async (w) => {
+timeless("R05: an edit survives the rename of its file elsewhere", {}, async (w) => {
   w.put(A, { f: "start" });
   await w.settle();
   w.cut(A);
@@ -199,9 +227,10 @@ scenario("R05: an edit survives the rename of its file elsewhere", {}, async (w)
   w.put(B, { f: "edited" });
   await w.settle();
   w.checkAll({ f: "edited", g: "start" });
+  assertEquals(w.conflicts(), []);
 });
 
-scenario("R06: a file renamed to two names has its content under at least one", {}, async (w) => {
+timeless("R06: a file renamed to two names has its content under at least one", {}, async (w) => {
   w.put(A, { f: "content" });
   await w.settle();
   w.cut(A);
@@ -211,6 +240,8 @@ scenario("R06: a file renamed to two names has its content under at least one", 
   await w.settle();
   const names = [...w.tree(S).keys()];
   assert(!names.includes("f") && names.length > 0 && names.every((name) => name === "g" || name === "h"));
+  for (const name of names) assertEquals(decode(w.server.disk.user.read(name)), "content");
+  assertEquals(w.conflicts(), []);
 });
 
 scenario("R10: two files that were swapped are swapped everywhere", {}, async (w) => {
@@ -325,7 +356,7 @@ scenario("R20: an editor's saves are one line of versions, and never a delete", 
   assertEquals(w.eventsOf("removed").filter(({ path }) => path === "f"), []);
 });
 
-scenario("D01: an edit beats a delete that came first", {}, async (w) => {
+timeless("D01: an edit beats a delete that came first", {}, async (w) => {
   w.put(A, { f: "start", other: "x" });
   await w.settle();
   w.cut(B);
@@ -333,19 +364,27 @@ scenario("D01: an edit beats a delete that came first", {}, async (w) => {
   w.put(B, { f: "edited" });
   await w.settle();
   w.checkAll({ f: "edited", other: "x" });
+  assertEquals(w.conflicts(), []);
+  assertEquals(w.history("f").filter((text) => text !== null), ["start", "edited"]);
 });
 
-Deno.test("D02: a delete that came after an edit is dropped, not applied later", async () => {
-  await using w = await world({ clients: 2, seed: 7n });
-  w.put(A, { f: "start", other: "x" });
-  await w.settle();
-  w.put(B, { f: "edited" });
-  await w.sync(B);
-  w.remove(A, "f");
-  await w.sync(A);
-  await w.settle();
-  w.checkAll({ f: "edited", other: "x" });
-});
+for (const [a, b] of [[0, 0], [YEARS_BACK, YEARS_AHEAD], [YEARS_AHEAD, YEARS_BACK]] as const) {
+  const clocks = `clocks ${a / DAY_MS} and ${b / DAY_MS} days wrong`;
+  Deno.test(`D02: a delete that came after an edit is dropped, not applied later, ${clocks}`, async () => {
+    await using w = await world({ clients: 2, seed: 7n });
+    setWrong(w, A, a);
+    setWrong(w, B, b);
+    w.put(A, { f: "start", other: "x" });
+    await w.settle();
+    w.put(B, { f: "edited" });
+    await w.sync(B);
+    w.remove(A, "f");
+    await w.sync(A);
+    await w.settle();
+    w.checkAll({ f: "edited", other: "x" });
+    assertEquals([w.conflicts(), w.history("f")], [[], ["start", "edited"]]);
+  });
+}
 
 scenario("D03: what is new or edited in a deleted directory survives with its parents", {}, async (w) => {
   w.put(A, { "d/old": "1", "d/dull": "2", "d/sub/deep": "3" });
@@ -646,12 +685,8 @@ Deno.test("K01, K07: a client killed at any call goes on, and leaves no temporar
 });
 
 scenario("Q01: clocks that are years wrong change no decision", {}, async (w) => {
-  w.skew(A, -400 * 86_400_000);
-  w.skew(B, 10 * 365 * 86_400_000);
-  for (const actor of [A, B]) {
-    w.kill(actor);
-    w.restart(actor);
-  }
+  setWrong(w, A, YEARS_BACK);
+  setWrong(w, B, YEARS_AHEAD);
   w.put(A, { f: "start", g: "start" });
   await w.settle();
   w.cut(A);

@@ -387,6 +387,7 @@ export class World {
     else await this.#rounds();
     checkStable(this);
     this.ledger.beginPhase();
+    this.massDeletes.beginPhase();
   }
 
   async #rounds(): Promise<void> {
