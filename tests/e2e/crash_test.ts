@@ -1,6 +1,6 @@
 /** Processes that are killed in the middle, and started again: nothing else has to be done. */
 import { assert, assertEquals } from "@std/assert";
-import { growTree } from "./_tree.ts";
+import { growTree, type Tree } from "./_tree.ts";
 import { fresh, until, worldTest } from "./_world.ts";
 
 worldTest("clients and the server are killed in the middle of thousands of files", async (world) => {
@@ -125,3 +125,63 @@ worldTest("an interrupted pass ends with 130 and needs no repair", async (world)
   assertEquals((await world.syncAll("a")).code, 0);
   await world.equal("a");
 });
+
+worldTest("the server is killed in the middle of bringing back 1,500 files", async (world) => {
+  await world.startServer();
+  Deno.mkdirSync(world.path("a/d/sub"), { recursive: true });
+  const write = (text: string, from: number, to: number) => {
+    for (let i = from; i < to; i++) {
+      Deno.writeTextFileSync(world.path(`a/d/${i % 2 === 0 ? "" : "sub/"}f${i}`), `${text} ${i}`);
+    }
+  };
+  const pass = async () => assertEquals((await world.syncAll("a")).code, 0);
+  const moment = async () => {
+    await pass();
+    const [time, tree] = [Date.now(), await world.equal("a")];
+    await until("the next millisecond", () => Date.now() > time);
+    return { at: localTime(time), tree };
+  };
+  write("first", 0, 1500);
+  const first = await moment();
+  write("second", 0, 1000);
+  for (let i = 1000; i < 1250; i += 2) Deno.removeSync(world.path(`a/d/f${i}`));
+  write("new", 1500, 1600);
+  const second = await moment();
+
+  const committed = () => world.versions().length;
+  const standing = (tree: Tree) => {
+    const now = world.tree("server_files");
+    return [...tree].filter(([path, line]) => now.get(path) === line).length;
+  };
+  // In the request itself, when it has been decided, and while the server's own folder follows.
+  const moments: ((before: number, wanted: Tree, same: number) => boolean)[] = [
+    () => true,
+    (before) => committed() > before,
+    (_before, wanted, same) => standing(wanted) > same + 200,
+  ];
+  for (const [n, come] of moments.entries()) {
+    const { at, tree } = n % 2 === 0 ? first : second;
+    const [before, same] = [committed(), standing(tree)];
+    const seen = world.server.count("Connected");
+    const restore = world.start("restore", ["restore", "a/d", "--at", at]);
+    await until("the restore has connected", () => world.server.count("Connected") > seen);
+    await until("the moment has come", () => come(before, tree, same));
+    await world.server.kill();
+    await restore.exited;
+    await world.startServer();
+    const checked = await world.run(["check", "server_files"]);
+    assertEquals([checked.code, checked.stderr], [0, ""], checked.stdout);
+    const again = await world.run(["restore", "a/d", "--at", at]);
+    assertEquals([again.code, again.stderr], [0, ""]);
+    await until("the server holds it", () => standing(tree) === tree.size);
+    await pass();
+    assertEquals(await world.equal("a"), tree);
+  }
+  assertEquals(world.conflicts(), []);
+});
+
+/** Local time to the millisecond, as `--at` takes it. */
+function localTime(ms: number): string {
+  const date = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+  return date.toISOString().slice(0, 23).replace("T", " ");
+}
