@@ -35,19 +35,13 @@ export interface UploadJob {
   readonly staged: ReadonlyMap<ContentId, ChunkList>;
 }
 
-export interface UploadOutcome {
-  readonly results: readonly UploadResult[];
-  /** The uploader knows everything up to here, once it has the results. */
-  readonly upTo: Revision;
-}
-
 type Check = (acceptance: Acceptance) => ContentCheck;
 
 /** An upload, or a change that is made here and brings no contents (`job` is `null`). */
 interface Waiting {
   readonly job: UploadJob | null;
   /** Decides; what it returns is called once the decision is durable. */
-  readonly judge: (acceptance: Acceptance, checks: readonly Check[]) => (upTo: Revision) => void;
+  readonly judge: (acceptance: Acceptance, checks: readonly Check[]) => () => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -93,15 +87,15 @@ export class Folder {
   }
 
   /**
-   * Accepts a batch; resolves when it is durable.
+   * Accepts a batch; resolves when it is durable. {@link answered} must be called when the uploader has the results.
    *
    * @throws {ContentsError | RecordsError} if nothing of it could be written; it may be sent again
    */
-  upload(job: UploadJob): Promise<UploadOutcome> {
+  upload(job: UploadJob): Promise<readonly UploadResult[]> {
     return new Promise((resolve, reject) => {
       const judge = (acceptance: Acceptance, checks: readonly Check[]) => {
         const results = job.items.map((item, i) => acceptance.apply(job.actor, item, checks[i]!(acceptance)));
-        return (upTo: Revision) => resolve({ results, upTo });
+        return () => resolve(results);
       };
       this.#enqueue({ job, judge, reject });
     });
@@ -171,8 +165,8 @@ export class Folder {
       const settle = group.map(({ judge }, n) => judge(acceptance, checks[n]!));
       this.#write(acceptance, locations);
       const authors = group.flatMap(({ job }) => job === null ? [] : [job.actor.replica]);
-      this.#publish(acceptance.published, new Set(authors));
-      for (const done of settle) done(this.#revision);
+      this.#publish(acceptance.published, authors);
+      for (const done of settle) done();
     } catch (error) {
       this.heads.revert();
       for (const { reject } of group) reject(error);
@@ -255,24 +249,30 @@ export class Folder {
     return { ready: true, chunks: null };
   }
 
-  #publish(published: readonly Published[], authors: ReadonlySet<string>): void {
+  #publish(published: readonly Published[], authors: readonly string[]): void {
     for (const subscriber of this.#subscribers) {
       if (subscriber.closed) {
         this.#subscribers.delete(subscriber);
         continue;
       }
+      for (const author of authors) if (author === subscriber.replica) subscriber.unanswered++;
       const news: Notice[] = [];
       for (const { notice, replica } of published) if (replica !== subscriber.replica) news.push(notice);
-      // Whoever uploaded in this group gets the news before its results, and `upTo` after them.
-      const upTo = authors.has(subscriber.replica) ? null : this.#revision;
+      // What it uploaded itself it learns from its answers alone: before it has them, `upTo` would pass over them.
+      const upTo = subscriber.unanswered > 0 ? null : this.#revision;
       if (news.length > 0 || upTo !== null) subscriber.push(news, upTo, this.openConflicts(subscriber.user));
     }
   }
 
-  /** Tells the uploader, after its results, that it knows everything up to `upTo`. */
-  advance(replica: string, upTo: Revision): void {
+  /** The uploader has the answer to one upload: with the last of them it knows everything so far. */
+  answered(replica: string): void {
     for (const subscriber of this.#subscribers) {
-      if (subscriber.replica === replica) subscriber.push([], upTo, this.openConflicts(subscriber.user));
+      if (subscriber.replica !== replica) continue;
+      // A session that joined meanwhile has heard of the change by itself.
+      subscriber.unanswered = Math.max(0, subscriber.unanswered - 1);
+      if (subscriber.unanswered === 0) {
+        subscriber.push([], this.#revision, this.openConflicts(subscriber.user));
+      }
     }
   }
 

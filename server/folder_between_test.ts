@@ -57,7 +57,7 @@ Deno.test("work that fails fails alone", async () => {
   });
   const upload = folder.upload(job("a", "one"));
   await assertRejects(() => failing, Error, "no");
-  assertEquals((await upload).results[0]?.status, "ok");
+  assertEquals((await upload)[0]?.status, "ok");
   assertEquals(await folder.between(() => 7), 7);
 });
 
@@ -77,8 +77,8 @@ Deno.test("a large content that was collected since it was staged is not committ
     staged: new Map([[content.id, content.chunks]]),
   };
   await folder.between(() => contents.dropLarge(content.id));
-  const [result] = (await folder.upload(upload)).results;
+  const [result] = await folder.upload(upload);
   assertEquals(result?.status === "error" ? result.code : result?.status, "corrupt");
   await store(contents, content);
-  assertEquals((await folder.upload(upload)).results[0]?.status, "ok");
+  assertEquals((await folder.upload(upload))[0]?.status, "ok");
 });

@@ -99,11 +99,11 @@ class OwnerRemote implements Remote {
     const block = packBlock(parts);
     const raw = concat(parts);
     const items = batch.map(({ item }) => item);
-    const outcome = await storeErrors(() =>
+    const results = await storeErrors(() =>
       folder.upload({ actor: this.#actor, items, block, raw, staged: this.#staged })
     );
-    folder.advance(this.#actor.replica, outcome.upTo);
-    return outcome.results;
+    folder.answered(this.#actor.replica);
+    return results;
   }
 
   async stage(source: LargeSource, where: SyncPath): Promise<void> {

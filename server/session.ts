@@ -313,7 +313,7 @@ class Session {
   async #upload(id: number, message: Upload): Promise<void> {
     const raw = unpackBlock(message.block);
     const { items, block } = message;
-    const outcome = await this.#folder.upload({
+    const results = await this.#folder.upload({
       actor: this.#actor,
       items,
       block,
@@ -325,8 +325,11 @@ class Session {
         this.#staged.delete(item.entry.content);
       }
     }
-    await this.#send(id, { type: "results", results: outcome.results });
-    this.#folder.advance(this.#actor.replica, outcome.upTo);
+    try {
+      await this.#send(id, { type: "results", results });
+    } finally {
+      this.#folder.answered(this.#actor.replica);
+    }
   }
 
   async #stage(id: number, message: Stage): Promise<void> {

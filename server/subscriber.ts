@@ -10,6 +10,8 @@ export type Tell = (message: Changes | LookAgain) => Promise<void>;
 export class Subscriber {
   readonly replica: Id;
   readonly user: string;
+  /** Uploads of this replica that are accepted, but whose answer it may not have yet. */
+  unanswered = 0;
   readonly #tell: Tell;
   #queue: Notice[] = [];
   #upTo: Revision;

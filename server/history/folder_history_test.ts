@@ -51,7 +51,7 @@ class Past {
     const block = packBlock(bytes);
     const raw = bytes[0] ?? new Uint8Array(0);
     const actor = this.#actor(user);
-    const { results } = await this.folder.upload({ actor, items: [item], block, raw, staged: new Map() });
+    const results = await this.folder.upload({ actor, items: [item], block, raw, staged: new Map() });
     const [result] = results;
     if (result?.status !== "ok" && result?.status !== "conflict") throw new Error(JSON.stringify(result));
     return result.revision;

@@ -145,8 +145,8 @@ const FAULTS: readonly Fault[] = [
     name: "deletions are forgotten too early",
     edits: [{
       file: "server/folder.ts",
-      old: "versions.filter(({ entry }) => since > 0 || entry !== null)",
-      new: "versions.filter(({ entry }) => entry !== null)",
+      old: "versions.filter((version) => since > 0 || version.entry !== null)",
+      new: "versions.filter((version) => version.entry !== null)",
     }],
     only: "write,delete,syncToEnd",
   },
