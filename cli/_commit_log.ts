@@ -1,6 +1,6 @@
 /** What a commit of the server means to those who read its log: one line and one record for one change. */
 import { displayPath, type SyncPath } from "../core/path.ts";
-import type { Commit, Version } from "../server/store/records.ts";
+import type { Commit, Settled, Version } from "../server/store/records.ts";
 
 export interface LoggedChange {
   readonly record: { readonly type: string; readonly [key: string]: unknown };
@@ -24,10 +24,7 @@ export function changesOf(commit: Commit): LoggedChange[] {
   return [
     ...changes,
     ...commit.conflicts.map((conflict) => conflictChange(conflict, commit.versions)),
-    ...(commit.resolved ?? []).map((conflict) => ({
-      record: { type: "resolved", conflict },
-      text: `Conflict resolved: number ${conflict}`,
-    })),
+    ...(commit.resolved ?? []).map(resolvedChange),
   ];
 }
 
@@ -47,6 +44,16 @@ function describe(version: Version): LoggedChange {
   }
   const bytes = entry.kind === "file" ? entry.size : 0;
   return { record: { type: "uploaded", path, revision, bytes, by }, text: `File uploaded: ${shown} ${who}` };
+}
+
+function resolvedChange({ id, path, kept, beside, user, device }: Settled): LoggedChange {
+  const what = kept === null ? "left deleted" : `kept version ${kept}`;
+  const other = beside === null ? "" : ` and the other as ${displayPath(beside)}`;
+  const who = `(by ${displayPath(user)}@${displayPath(device)})`;
+  return {
+    record: { type: "resolved", conflict: id, path, kept, beside, by: { user, device } },
+    text: `Conflict resolved: ${displayPath(path)}, ${what}${other} ${who}`,
+  };
 }
 
 function conflictChange(conflict: Commit["conflicts"][number], versions: readonly Version[]): LoggedChange {

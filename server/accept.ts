@@ -9,7 +9,7 @@ import { type Incoming, judgeDelete, judgePut, type PutVerdict } from "../core/j
 import { ancestorsOf, isAtOrBelow, rebase, type SyncPath } from "../core/path.ts";
 import type { Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
 import { type Actor, Head, type Heads } from "./heads.ts";
-import type { Commit, Conflict, Operation, Records, Version } from "./store/records.ts";
+import type { Commit, Conflict, Operation, Records, Settled, Version } from "./store/records.ts";
 
 /** A committed change as others are told of it. */
 export interface Published {
@@ -37,7 +37,7 @@ export class Acceptance {
   readonly #versions: Version[] = [];
   readonly #conflicts: Omit<Conflict, "id">[] = [];
   readonly #chunkLists = new Map<ContentId, Uint8Array>();
-  readonly #resolved = new Set<number>();
+  readonly #resolved: Settled[] = [];
   readonly published: Published[] = [];
 
   constructor(heads: Heads, records: Records, revision: Revision, now: number) {
@@ -52,7 +52,7 @@ export class Acceptance {
   }
 
   get isEmpty(): boolean {
-    return this.#versions.length === 0 && this.#resolved.size === 0;
+    return this.#versions.length === 0 && this.#resolved.length === 0;
   }
 
   commit(locations: Commit["locations"]): Commit {
@@ -61,7 +61,7 @@ export class Acceptance {
       conflicts: this.#conflicts,
       locations,
       chunkLists: [...this.#chunkLists],
-      resolved: [...this.#resolved],
+      resolved: this.#resolved,
     };
   }
 
@@ -241,8 +241,8 @@ export class Acceptance {
   }
 
   /** Somebody has settled a conflict. */
-  resolve(conflict: number): void {
-    this.#resolved.add(conflict);
+  resolve(settled: Settled): void {
+    this.#resolved.push(settled);
   }
 
   #setHead(

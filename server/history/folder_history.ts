@@ -146,8 +146,10 @@ export class FolderHistory implements History {
       throw new RemoteError("notFound", `Cannot resolve conflict ${id}: there is no such conflict`);
     }
     const { path } = conflict;
+    const { user, device } = this.#actor;
     const wanted = this.#versionToKeep(conflict, keep);
     const answer = await this.#folder.change((acceptance): Resolution | null => {
+      const kept = keep.kind === "version" ? keep.revision : this.#folder.heads.get(path)?.revision ?? null;
       let beside: SyncPath | null = null;
       if (keep.kind === "version" && !acceptance.restore(this.#actor, path, wanted!.entry)) return null;
       if (keep.kind === "both" && wanted !== null) {
@@ -156,7 +158,7 @@ export class FolderHistory implements History {
         beside = stands ? wanted.path : acceptance.placeBeside(this.#actor, path, wanted);
         if (beside === null) return null;
       }
-      acceptance.resolve(id);
+      acceptance.resolve({ id, path, kept, beside, user, device });
       return { path, beside };
     });
     if (answer !== null) return answer;

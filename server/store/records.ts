@@ -56,6 +56,18 @@ export interface Device {
   readonly revoked: boolean;
 }
 
+/** A conflict that somebody settled. */
+export interface Settled {
+  readonly id: number;
+  readonly path: SyncPath;
+  /** The version that was chosen for the name, or stayed there; `null` if the name was deleted meanwhile. */
+  readonly kept: Revision | null;
+  /** Where the other stands if both were kept. */
+  readonly beside: SyncPath | null;
+  readonly user: string;
+  readonly device: string;
+}
+
 /** Everything that one durability point writes; all of it or nothing. */
 export interface Commit {
   /**
@@ -68,8 +80,7 @@ export interface Commit {
   readonly locations: readonly (readonly [ContentId, Location])[];
   /** Chunk lists of new large contents, as `ChunkList` bytes. */
   readonly chunkLists: readonly (readonly [ContentId, Uint8Array])[];
-  /** Ids of conflicts that somebody settled. */
-  readonly resolved?: readonly number[];
+  readonly resolved?: readonly Settled[];
 }
 
 export interface Records {

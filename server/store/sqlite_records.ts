@@ -215,7 +215,7 @@ class SqliteRecords implements Records {
       this.#sql.setLocation.run(contentBytes(content), pack, offset, length, innerOffset, size);
       end = laterEnd(end, { pack, offset: offset + length });
     }
-    for (const id of commit.resolved ?? []) this.#sql.resolveConflict.run(id);
+    for (const { id } of commit.resolved ?? []) this.#sql.resolveConflict.run(id);
     for (const [content, list] of commit.chunkLists) this.#sql.setChunkList.run(contentBytes(content), list);
     this.#sql.setProgress.run(revision, end.pack, end.offset);
   }

@@ -9,6 +9,7 @@ import {
   type Conflict,
   type Records,
   RecordsError,
+  type Settled,
   type Version,
 } from "../../server/store/records.ts";
 
@@ -42,6 +43,10 @@ function version(path: string, revision: number, over: Partial<Version> = {}): V
 
 function commit(over: Partial<Commit>): Commit {
   return { versions: [], conflicts: [], locations: [], chunkLists: [], ...over };
+}
+
+function settled(id: number): Settled {
+  return { id, path: parsePath("a"), kept: 1, beside: null, user: "ann", device: "home" };
 }
 
 function conflict(winnerUser: string, loserUser: string, over: Partial<Conflict> = {}): Omit<Conflict, "id"> {
@@ -230,7 +235,7 @@ export function recordsSuite(name: string, make: () => RecordsPlace): void {
 
   test("a conflict that was resolved counts no more", (records, reopen) => {
     records.commit(commit({ conflicts: [conflict("ann", "bob"), conflict("ann", "ann")] }));
-    records.commit(commit({ resolved: [1, 77] }));
+    records.commit(commit({ resolved: [settled(1), settled(77)] }));
     const again = reopen();
     assertEquals(again.conflicts().map(({ id, resolved }) => [id, resolved]), [[1, true], [2, false]]);
     assertEquals(["ann", "bob"].map((user) => again.openConflicts(user)), [1, 0]);

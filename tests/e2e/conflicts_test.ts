@@ -92,6 +92,7 @@ worldTest(
       assertStringIncludes(numbers.stderr, `say which: --keep ${conflict!.winner.revision} or --keep`);
       const said = await ok(world, "conflicts", "resolve", "a/f", "--keep", String(conflict!.loser.revision));
       assertEquals(said, `Resolved f: kept version ${conflict!.loser.revision}\n`);
+      await world.server.line(`Conflict resolved: f, kept version ${conflict!.loser.revision} (by ann@`);
       await until(
         "both hold the other edit",
         () =>
@@ -132,6 +133,9 @@ worldTest(
       assertEquals(code, 2);
       const said = await ok(world, "conflicts", "resolve", "a/*", "--keep", "both");
       assertStringIncludes(said, "4 conflicts resolved.");
+      await world.server.line(
+        /Conflict resolved: new, kept version \d+ and the other as new \(conflict ann .*\(by ann@/,
+      );
       for (const name of ["a", "b", "c"]) assertEquals((await world.syncAll(name)).code, 0);
       const tree = await world.equal("a", "b", "c");
       const beside = [...tree.keys()].filter((path) => path.includes("(conflict ann "));

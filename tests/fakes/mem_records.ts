@@ -91,7 +91,7 @@ export class MemRecords implements Records {
     for (const conflict of commit.conflicts) {
       this.#conflicts.push({ ...conflict, id: this.#conflicts.length + 1 });
     }
-    for (const id of commit.resolved ?? []) {
+    for (const { id } of commit.resolved ?? []) {
       const index = this.#conflicts.findIndex((conflict) => conflict.id === id);
       if (index >= 0) this.#conflicts[index] = { ...this.#conflicts[index]!, resolved: true };
     }
