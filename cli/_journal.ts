@@ -5,7 +5,9 @@
 import { displayPath } from "../core/path.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { ensureDirSync } from "@std/fs";
+import { dirname } from "@std/path";
 import { formatTime, type Output } from "./_output.ts";
+import { ownerNames } from "./_user.ts";
 
 /** A log file is renamed to `.1` when it reaches this; the one before is dropped. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
@@ -20,6 +22,7 @@ export class Journal {
   readonly #path: string;
   readonly #output: Output;
   readonly #encoder = new TextEncoder();
+  readonly #ownerOf: (path: string) => string | null;
   #file: Deno.FsFile | null = null;
   #bytes = 0;
   /** Lines of one turn go out in one write. */
@@ -29,16 +32,19 @@ export class Journal {
   constructor(dir: string, output: Output) {
     this.#path = `${dir}/log/events.jsonl`;
     this.#output = output;
+    this.#ownerOf = ownerNames(dirname(dir));
   }
 
   /** Logs what an engine tells. */
   note(event: EngineEvent): void {
     const now = Date.now();
-    const text = sentence(event, now);
+    const owner = event.type === "uploaded" ? this.#ownerOf(event.path) : null;
+    const words = sentence(event, now);
+    const text = words === null || owner === null ? words : `${words} (saved by ${owner})`;
     if (text !== null) this.#say(event, text);
     // What was detected is logged when it is uploaded; a delete has nothing to upload.
     if (event.type === "state" || (event.type === "detected" && event.change !== "deleted")) return;
-    this.#append({ time: new Date(now).toISOString(), ...event }, text);
+    this.#append({ time: new Date(now).toISOString(), ...event, ...(owner === null ? {} : { owner }) }, text);
   }
 
   /** Logs something else, as an object and, if it has words, as a line. */

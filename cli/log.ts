@@ -76,7 +76,9 @@ class Filter {
   passes({ record, time }: LogLine): boolean {
     const { path, since, user } = this.#wanted;
     if (record.type === "connected" && typeof record.user === "string") this.#self = record.user;
-    if (time < since || (user !== null && this.#userOf(record) !== user)) return false;
+    if (time < since || (user !== null && record.owner !== user && this.#userOf(record) !== user)) {
+      return false;
+    }
     return path === null ||
       [record.path, record.from, record.storedAs].some((other) =>
         typeof other === "string" && isAtOrBelow(other as SyncPath, path)
