@@ -6,4 +6,7 @@
  * over a first sync of 48,000 files, a fresh client and a rename of 42,000 of them falls from 470 MB to 260, and the
  * client's from 310 to 175, for about a fifth more CPU time.
  */
-export const RUN_FLAGS: readonly string[] = ["-A", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=40"];
+export const RUN_FLAGS: readonly string[] = [
+  "-A",
+  "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=40",
+];
