@@ -129,12 +129,16 @@ export class Trees {
     for (const [path, node] of this.synced) if (isAtOrBelow(path, from)) moved.push([path, node]);
     for (const [path, node] of moved) {
       const target = rebase(path, from, to);
+      const head = this.remote.get(target);
+      const isHead = head === undefined || sameEntry(head.entry, node.entry);
       this.synced.delete(path);
-      node.revision = revision;
+      // What was changed there before the move is still to come: it must stay news, also after a restart.
+      node.revision = isHead ? revision : 0;
       this.synced.set(target, node);
       this.#noteLarge(target, node.entry);
       this.#settleRemote(path, revision);
-      if (sameEntry(this.remote.get(target)?.entry ?? null, node.entry)) this.#settleRemote(target, revision);
+      if (isHead) this.#settleRemote(target, revision);
+      else this.#pending.set.set(target, null);
       if (looked) this.#rebaseLocal(path, target);
     }
     this.#pending.moved.push({ from, to, revision });
