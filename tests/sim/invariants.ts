@@ -118,6 +118,7 @@ function checkUncontested(w: World, tree: Tree): void {
     const outcome = found?.text ?? "absent";
     const wanted = thing?.text ?? "absent";
     if (w.ledger.mayReappear && (thing === null || found?.kind === "dir")) continue;
+    if (w.ledger.mayConflict && thing?.kind === "dir") continue;
     demand(
       outcome === wanted,
       `I8: ${actor} alone touched "${displayPath(path)}" and left ${wanted}, but it became ${outcome}`,

@@ -1,5 +1,6 @@
 /** What users do, one small function for each kind. What is impossible at the moment is left out. */
 import { SINGLE_CHUNK_MAX } from "../../core/chunk.ts";
+import type { SyncPath } from "../../core/path.ts";
 import type { UserSide } from "../fakes/user_side.ts";
 import { token } from "./contents.ts";
 import type { Operation, SimStep } from "./generate.ts";
@@ -133,7 +134,7 @@ const DO: Record<Operation, (act: Act) => void> = {
     const path = pick(act, "file");
     if (path === null || isShared(act, path)) return;
     const { bytes, mtime } = act.user.tree().get(path)!;
-    if (bytes!.length === 0) return;
+    if (bytes!.length === 0 || isFresh(act, path)) return;
     act.user.patch(path, 0, fresh(act, 0).subarray(0, bytes!.length));
     act.user.touch(path, mtime!);
   },
@@ -173,6 +174,12 @@ function isShared({ user, step }: Act, path: string): boolean {
   if (step.actor !== S) return false;
   const there = user.tree().get(path);
   return there?.kind === "file" && there.bytes!.length > SINGLE_CHUNK_MAX;
+}
+
+/** Whether a change within this tick of the disk's times would not show in them. */
+function isFresh({ w, step }: Act, path: string): boolean {
+  const { disk, clock } = w.machine(step.actor);
+  return clock.now() * 1000 - disk.stat(path as SyncPath)!.ctimeUs < disk.racyWindowUs;
 }
 
 /** As editors save: a complete file, then one rename. */
