@@ -397,6 +397,7 @@ export class Engine {
       if (this.#scope === null) await pullMoves(this.#replica, pull);
       await this.#carryOut(this.#gate.filter(this.#plan(), this.#watching), push, pull);
       await this.#replica.flush();
+      if (push.again > 0) this.#remoteNews = true;
       if (push.stale > 0) await this.#waitForNews(signal);
     } catch (error) {
       // What is in memory may be ahead of the disk; what the state says is not.

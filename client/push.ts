@@ -35,6 +35,8 @@ export class Push {
   #batch: { sent: Sent[]; requests: UploadRequest[]; bytes: number } = { sent: [], requests: [], bytes: 0 };
   readonly #inFlight = new Set<Promise<void>>();
   #failure: unknown = null;
+  /** Answers after which the plan looks different: the server holds something else than what was sent. */
+  again = 0;
   /** Changes that the server refused because they were made on something that is no longer so. */
   stale = 0;
   /** Contents that the server has under another name: gone or changed here, so perhaps moved. */
@@ -247,6 +249,7 @@ export class Push {
     const { trees } = this.#replica;
     const { path, entry } = step;
     const isHead = head !== null && sameEntry(head, entry);
+    if (!isHead) this.again++;
     const stat = found === null
       ? trees.synced.get(path)?.stat ?? null
       : found.racy || !sameEntry(found.entry, entry)
@@ -277,6 +280,7 @@ export class Push {
   ): void {
     const { trees } = this.#replica;
     const { path } = step;
+    if (!result.won) this.again++;
     this.#replica.emit({
       type: "conflict",
       path,
