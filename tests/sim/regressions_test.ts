@@ -105,19 +105,3 @@ Deno.test("a large file whose directory went away on the server leaves nothing i
   await w.settle();
   w.checkAll({ "d/big": token("B", 500, 300_000) });
 });
-
-Deno.test("an edit that came with a directory's move arrives later if it does not fit now", async () => {
-  await using w = await world({ clients: 2, seed: 301503n });
-  w.put(A, { "d/f": "old" });
-  await w.settle();
-  w.put(A, { "d/f": "new" });
-  await w.sync(A);
-  w.rename(A, "d", "e");
-  await w.sync(A);
-  const { disk } = w.client(B);
-  disk.fault = (op) => op === "stageBytes" ? "no_space" : null;
-  assertEquals((await w.sync(B)).problems.length, 1);
-  disk.fault = null;
-  await w.settle();
-  w.checkAll({ "e/f": "new" });
-});
