@@ -183,6 +183,21 @@ Deno.test("trees: a move that was pulled settles both ends and leaves nothing to
   assertEquals([local(trees), remote(trees)], [[], ["e/b: file 5 B @5"]]);
 });
 
+Deno.test("trees: an edit that came before its directory's move stays news, also after a restart", () => {
+  const trees = treesOf({ d: "dir", "d/a": "1" });
+  trees.noteNotice(set("d/a", "edited", 3));
+  trees.noteNotice({ kind: "moved", from: p("d"), to: p("e"), revision: 4, author: AUTHOR });
+  trees.upTo = 4;
+  trees.agreeMoved(p("d"), p("e"), 4, false);
+  assertEquals(remote(trees), ["e/a: file 6 B @4"]);
+  const row = trees.takePending(() => null).set.find(([path]) => path === p("e/a"))![1];
+
+  const restarted = new Trees();
+  restarted.load(new Map([[p("e/a"), row]]), trees.cursor());
+  restarted.noteNotice(set("e/a", "edited", 4));
+  assertEquals(remote(restarted), ["e/a: file 6 B @4"]);
+});
+
 Deno.test("trees: a move does not overtake rows that wait to be written", () => {
   const trees = treesOf({ d: "dir" });
   trees.agree(p("x"), entryOf("1"), 2, null, null);
