@@ -56,7 +56,7 @@ export function openOffline(root: string, output: Output): OfflineFolder {
     );
     const [user, device] = [records.setting(OWNER_SETTING) ?? userName(), Deno.hostname()];
     if (records.setting(OWNER_SETTING) === null) records.setSetting(OWNER_SETTING, user);
-    const actor = { user, device, replica: systemRandom.bytes(16).toHex(), clockOffset: 0, canWrite: true };
+    const actor = { user, device, replica: systemRandom.bytes(16).toHex(), clockOffset: 0 };
     return {
       history: new FolderHistory({ folder, actor, clock: systemClock }),
       user,

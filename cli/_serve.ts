@@ -10,7 +10,7 @@ import { authenticate, TOKEN_BYTES, tokenHash } from "../server/auth.ts";
 import { Folder } from "../server/folder.ts";
 import { OWNER_SETTING } from "../server/history/folder_history.ts";
 import { ownerConnector } from "../server/owner_remote.ts";
-import { serveLink, type SessionEvents } from "../server/session.ts";
+import { serveLink, type SessionEvents } from "../server/greet.ts";
 import type { Contents } from "../server/store/contents.ts";
 import { openContents } from "../server/store/pack_contents.ts";
 import type { Commit, Records } from "../server/store/records.ts";

@@ -102,7 +102,8 @@ export class Rights {
     const top = path === null ? this.#byPrefix.get(null)?.access ?? "none" : this.at(path);
     if (!allows(top, access)) return false;
     return this.rules.every((rule) =>
-      allows(rule.access, access) || rule.prefix === null || (path !== null && !isAtOrBelow(rule.prefix, path))
+      allows(rule.access, access) || rule.prefix === null ||
+      (path !== null && !isAtOrBelow(rule.prefix, path))
     );
   }
 

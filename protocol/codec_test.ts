@@ -23,6 +23,8 @@ import type {
   Data,
   DataOp,
   Hello,
+  Join,
+  Joined,
   Message,
   MessageType,
   Notice,
@@ -65,7 +67,7 @@ function changes(notices: readonly Notice[]): Changes {
 
 const hello: Hello = {
   type: "hello",
-  versions: [1],
+  versions: [2],
   software: "fsync 0.1.0",
   folder: "",
   replica: "00".repeat(16),
@@ -75,17 +77,37 @@ const hello: Hello = {
 };
 const welcome: Welcome = {
   type: "welcome",
-  version: 1,
+  version: 2,
   software: "fsync 0.1.0",
+  folderName: "main",
   folder: "01".repeat(16),
   epoch: "02".repeat(16),
   head: 2 ** 40,
   clock: -1,
   user: "anna",
   deviceName: "laptop",
-  access: "write",
+  view: "03".repeat(16),
+  rules: [{ prefix: null, access: "read", history: false }, { prefix: a, access: "write", history: true }],
   conflicts: 2,
   heartbeatMs: 15_000,
+};
+const join: Join = {
+  type: "join",
+  versions: [2],
+  software: "fsync 0.1.0",
+  secret: new Uint8Array(16).fill(7),
+  device: "ff".repeat(16),
+  deviceName: "laptop",
+  token: new Uint8Array(32).fill(9),
+};
+const joined: Joined = {
+  type: "joined",
+  version: 2,
+  software: "fsync 0.1.0",
+  user: "anna",
+  folderName: "main",
+  folder: "01".repeat(16),
+  caPem: "-----BEGIN CERTIFICATE-----",
 };
 
 const pastVersion: PastVersion = {
@@ -104,7 +126,9 @@ const pastVersion: PastVersion = {
 /** At least one of each, with every kind of item. */
 const examples: { readonly [T in MessageType]: Extract<Message, { type: T }>[] } = {
   hello: [hello],
-  welcome: [welcome, { ...welcome, access: "read" }],
+  welcome: [welcome, { ...welcome, rules: [] }],
+  join: [join],
+  joined: [joined, { ...joined, caPem: "" }],
   subscribe: [{ type: "subscribe", since: 0, live: false }, { type: "subscribe", since: 9, live: true }],
   changes: [
     changes([]),

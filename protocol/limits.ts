@@ -35,6 +35,12 @@ export const CHUNKS_MAX = FILE_BYTES_MAX / CHUNK_MIN;
 export const VERSIONS_MAX = 32;
 /** Bytes of a device's token; ours has 32, other kinds of credential need room too. */
 export const TOKEN_BYTES_MAX = 256;
+/** Bytes of the one-time secret of an invitation: as hard to guess as an AES-128 key. */
+export const SECRET_BYTES = 16;
+/** Rules of one user in one folder; with paths of the greatest length they stay inside a frame. */
+export const RULES_MAX = 1000;
+/** Bytes of a CA certificate as PEM; ours has about 500. */
+export const CA_PEM_BYTES_MAX = 16 * 1024;
 /** Longest heartbeat that a server may ask for: a dead link must show within minutes, and timers end at 2^31 ms. */
 export const HEARTBEAT_MS_MAX = 600_000;
 /** Each side says something at least this often. */

@@ -2,14 +2,15 @@
  * Every message of the wire, one type each. `docs/protocol.md` is the specification; `codec.ts` turns these into bytes
  * and back. A frame is: type (u8), request id (u32; 0 for what nobody asked for), then the message's fields.
  */
+import type { Rule } from "../core/access.ts";
 import type { ContentId, Entry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Keep, PastConflict, PastVersion, RestoreGoal, RestoreStep } from "./history.ts";
 
 /** Versions of the protocol that this program speaks, best first. */
-export const PROTOCOL_VERSIONS: readonly number[] = [1];
-/** First bytes of a Hello, so that a stranger is recognised at once. */
+export const PROTOCOL_VERSIONS: readonly number[] = [2];
+/** First bytes of a Hello and a Join, so that a stranger is recognised at once. */
 export const MAGIC = "fsync\n";
 
 /** 16 random bytes as 32 hex digits: identity of a folder, of an epoch, of a replica, of a device. */
@@ -17,7 +18,7 @@ export type Id = string;
 /** Growing number of an accepted change in a folder. 0 means: before everything. */
 export type Revision = number;
 
-/** First message of a client, and the only one before the server's {@link Welcome}. */
+/** First message of a client that is known to the server, and the only one before its {@link Welcome}. */
 export interface Hello {
   readonly type: "hello";
   readonly versions: readonly number[];
@@ -37,6 +38,8 @@ export interface Welcome {
   readonly type: "welcome";
   readonly version: number;
   readonly software: string;
+  /** Name of the folder on this server. */
+  readonly folderName: string;
   /** Identity of the folder; made once. */
   readonly folder: Id;
   /** Changes when the folder's history was replaced (restored from a backup, re-created). */
@@ -45,11 +48,42 @@ export interface Welcome {
   readonly clock: number;
   readonly user: string;
   readonly deviceName: string;
-  readonly access: "read" | "write";
+  /**
+   * Stands for what this user may see of the folder. Whoever has listed the folder with another view lists it again from
+   * the beginning: what is not told of then, is not there for this user.
+   */
+  readonly view: Id;
+  /** What this user may do, without the rules that forbid: they would name what is not to be seen. */
+  readonly rules: readonly Rule[];
   /** Open conflicts that concern this user. */
   readonly conflicts: number;
   /** Longest time, in milliseconds, that either side stays silent. */
   readonly heartbeatMs: number;
+}
+
+/**
+ * First message of a device that is to become known: it shows a one-time secret, and the credential that it made for
+ * itself. The same Join may be sent again if its answer was lost. Answered by {@link Joined}; then the link is closed.
+ */
+export interface Join {
+  readonly type: "join";
+  readonly versions: readonly number[];
+  readonly software: string;
+  readonly secret: Uint8Array;
+  readonly device: Id;
+  readonly deviceName: string;
+  readonly token: Uint8Array;
+}
+
+export interface Joined {
+  readonly type: "joined";
+  readonly version: number;
+  readonly software: string;
+  readonly user: string;
+  readonly folderName: string;
+  readonly folder: Id;
+  /** The server's CA, to be pinned from now on; empty if there is no TLS. */
+  readonly caPem: string;
 }
 
 /** Asks for all heads after `since`, then (if `live`) for every later change as it happens. */
@@ -328,6 +362,8 @@ export interface ErrorMessage {
 export type Message =
   | Hello
   | Welcome
+  | Join
+  | Joined
   | Subscribe
   | Changes
   | LookAgain

@@ -8,6 +8,7 @@ import { type ContentId, type Entry, type FileEntry, sameContent, sameEntry } fr
 import { type Incoming, judgeDelete, judgePut, type PutVerdict } from "../core/judge.ts";
 import { ancestorsOf, isAtOrBelow, rebase, type SyncPath } from "../core/path.ts";
 import type { Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
+import type { Caller } from "./caller.ts";
 import { type Actor, Head, type Heads } from "./heads.ts";
 import type { Commit, Conflict, Operation, Records, Settled, Version } from "./store/records.ts";
 
@@ -65,9 +66,10 @@ export class Acceptance {
     };
   }
 
-  apply(actor: Actor, item: UploadItem, content: ContentCheck): UploadResult {
-    if (!actor.canWrite) {
-      return { status: "error", code: "forbidden", message: "Cannot upload: you may only read here" };
+  apply({ actor, rights }: Caller, item: UploadItem, content: ContentCheck): UploadResult {
+    const place = item.op === "rename" ? item.to : item.path;
+    if (rights().at(place) !== "write") {
+      return { status: "error", code: "forbidden", message: "Cannot upload: you may not write here" };
     }
     if (item.op === "delete") return this.#delete(actor, item.path, item.base);
     if (item.op === "rename") return this.#rename(actor, item);

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Rights } from "../core/access.ts";
 import { type ContentId, describeEntry, type Entry } from "../core/entry.ts";
 import { parsePath } from "../core/path.ts";
 import type { Notice, UploadItem, UploadResult } from "../protocol/messages.ts";
@@ -6,11 +7,12 @@ import { ManualClock } from "../tests/fakes/manual_clock.ts";
 import { MemRecords } from "../tests/fakes/mem_records.ts";
 import { SeededRandom } from "../tests/fakes/seeded_random.ts";
 import { Acceptance } from "./accept.ts";
+import type { Caller } from "./caller.ts";
 import { type Actor, Heads } from "./heads.ts";
 import type { Commit } from "./store/records.ts";
 
-const ANNA: Actor = { user: "anna", device: "laptop", replica: "aa", clockOffset: 0, canWrite: true };
-const BEN: Actor = { user: "ben", device: "desk", replica: "bb", clockOffset: 0, canWrite: true };
+const ANNA: Actor = { user: "anna", device: "laptop", replica: "aa", clockOffset: 0 };
+const BEN: Actor = { user: "ben", device: "desk", replica: "bb", clockOffset: 0 };
 
 const p = parsePath;
 const READY = { ready: true, chunks: null } as const;
@@ -32,6 +34,10 @@ const rename = (from: string, to: string, base: number, count: number): UploadIt
   { op: "rename", from: p(from), to: p(to), base, count }
 );
 
+function asOwner(actor: Actor): Caller {
+  return { actor, rights: () => Rights.ALL };
+}
+
 /** A folder on the server, without contents. */
 class Folder {
   readonly heads = new Heads();
@@ -42,13 +48,17 @@ class Folder {
 
   /** Accepts one batch and writes it; returns what was answered, shortly. */
   upload(actor: Actor, ...items: UploadItem[]): string[] {
+    return this.uploadAs(asOwner(actor), ...items);
+  }
+
+  uploadAs(caller: Caller, ...items: UploadItem[]): string[] {
     const acceptance = new Acceptance(
       this.heads,
       this.records,
       this.records.headRevision(),
       this.#clock.now(),
     );
-    const results = items.map((item) => acceptance.apply(actor, item, READY));
+    const results = items.map((item) => acceptance.apply(caller, item, READY));
     this.commit = acceptance.commit([]);
     this.notices = [...acceptance.published];
     if (!acceptance.isEmpty) this.records.commit(this.commit);
@@ -131,9 +141,13 @@ Deno.test("accept: what is there already is skipped and writes nothing", () => {
 
 Deno.test("accept: who may only read changes nothing", () => {
   const folder = folderWithTree();
-  const reader = { ...BEN, canWrite: false };
+  const rights = new Rights([{ prefix: null, access: "read", history: false }]);
   const items = [put("x", "1"), del("d/a", 2), rename("d", "e", 3, 3)];
-  assertEquals(folder.upload(reader, ...items), ["error forbidden", "error forbidden", "error forbidden"]);
+  assertEquals(folder.uploadAs({ actor: BEN, rights: () => rights }, ...items), [
+    "error forbidden",
+    "error forbidden",
+    "error forbidden",
+  ]);
   assertEquals(folder.commit!.versions, []);
 });
 
@@ -279,9 +293,9 @@ Deno.test("accept: an item whose bytes are not there is answered so, and the oth
   const acceptance = new Acceptance(folder.heads, folder.records, 0, 1000);
   const result: UploadResult = { status: "error", code: "corrupt", message: "" };
   const answers = [
-    acceptance.apply(ANNA, put("a", "1"), { ready: false, result }),
-    acceptance.apply(ANNA, put("b", "1"), READY),
-    acceptance.apply(ANNA, del("a", 1), { ready: false, result }),
+    acceptance.apply(asOwner(ANNA), put("a", "1"), { ready: false, result }),
+    acceptance.apply(asOwner(ANNA), put("b", "1"), READY),
+    acceptance.apply(asOwner(ANNA), del("a", 1), { ready: false, result }),
   ];
   assertEquals(answers.map(shown), ["error corrupt", "ok 1", "skip 1"]);
   assertEquals(acceptance.revision, 1);
@@ -291,8 +305,8 @@ Deno.test("accept: the content of a version may be named: of the head, of this b
   const folder = folderWithTree();
   folder.upload(ANNA, put("d/a", "new", 2));
   const acceptance = new Acceptance(folder.heads, folder.records, 4, 1000);
-  acceptance.apply(ANNA, put("z", "zz"), READY);
-  acceptance.apply(ANNA, put("z", "zzz", 5), READY);
+  acceptance.apply(asOwner(ANNA), put("z", "zz"), READY);
+  acceptance.apply(asOwner(ANNA), put("z", "zzz", 5), READY);
   const size = (path: string, revision: number) => acceptance.versionContent(p(path), revision)?.size ?? null;
   assertEquals([size("d/a", 4), size("d/a", 2), size("z", 5), size("z", 6)], [3, 1, 2, 3]);
   assertEquals([size("d", 1), size("d/a", 3), size("none", 1)], [null, null, null]);

@@ -12,7 +12,8 @@ import { ITEMS_MAX } from "../protocol/limits.ts";
 import type { Block, Changes, Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import { Acceptance, type ContentCheck, type Published } from "./accept.ts";
-import { type Actor, Heads } from "./heads.ts";
+import type { Caller } from "./caller.ts";
+import { Heads } from "./heads.ts";
 import { type Contents, ContentsError, type Location } from "./store/contents.ts";
 import { type Commit, type Records, RecordsError, type Version } from "./store/records.ts";
 import { RecentContents } from "./recent_contents.ts";
@@ -28,7 +29,7 @@ export interface FolderParts {
 
 /** An upload with its decompressed bytes, and the large contents that its session has staged. */
 export interface UploadJob {
-  readonly actor: Actor;
+  readonly caller: Caller;
   readonly items: readonly UploadItem[];
   readonly block: Block;
   readonly raw: Uint8Array;
@@ -94,7 +95,9 @@ export class Folder {
   upload(job: UploadJob): Promise<readonly UploadResult[]> {
     return new Promise((resolve, reject) => {
       const judge = (acceptance: Acceptance, checks: readonly Check[]) => {
-        const results = job.items.map((item, i) => acceptance.apply(job.actor, item, checks[i]!(acceptance)));
+        const results = job.items.map((item, i) =>
+          acceptance.apply(job.caller, item, checks[i]!(acceptance))
+        );
         return () => resolve(results);
       };
       this.#enqueue({ job, judge, reject });
@@ -164,7 +167,7 @@ export class Folder {
       const acceptance = new Acceptance(this.heads, this.records, this.#revision, this.#clock.now());
       const settle = group.map(({ judge }, n) => judge(acceptance, checks[n]!));
       this.#write(acceptance, locations);
-      const authors = group.flatMap(({ job }) => job === null ? [] : [job.actor.replica]);
+      const authors = group.flatMap(({ job }) => job === null ? [] : [job.caller.actor.replica]);
       this.#publish(acceptance.published, authors);
       for (const done of settle) done();
     } catch (error) {
@@ -281,12 +284,13 @@ export class Folder {
     options: {
       since: Revision;
       live: boolean;
-      actor: Actor;
+      caller: Caller;
       tell: Tell;
       page: (changes: Changes) => Promise<void>;
     },
   ): Promise<Subscriber | null> {
-    const { actor, since } = options;
+    const { since } = options;
+    const { actor } = options.caller;
     let from = since;
     let after: SyncPath | null = null;
     for (;;) {
@@ -296,7 +300,7 @@ export class Folder {
       const notices = versions.filter((version) => since > 0 || version.entry !== null).map(noticeOf);
       const upTo = more ? from : this.#revision;
       // Nothing may be awaited between the last page and joining, or a change could fall between them.
-      const subscriber = !more && options.live ? this.#join(actor, options.tell) : null;
+      const subscriber = !more && options.live ? this.#join(options.caller, options.tell) : null;
       await options.page({ type: "changes", notices, upTo, more, conflicts: this.openConflicts(actor.user) });
       if (!more) return subscriber;
       from = last!.revision;
@@ -304,7 +308,7 @@ export class Folder {
     }
   }
 
-  #join(actor: Actor, tell: Tell): Subscriber {
+  #join({ actor }: Caller, tell: Tell): Subscriber {
     const subscriber = new Subscriber({
       replica: actor.replica,
       user: actor.user,

@@ -1,4 +1,5 @@
 /** Upkeep runs between groups of uploads, never inside one. */
+import { Rights } from "../core/access.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { digestHex } from "../core/chunk.ts";
 import type { ContentId } from "../core/entry.ts";
@@ -11,7 +12,8 @@ import { MemRecords } from "../tests/fakes/mem_records.ts";
 import { SeededRandom } from "../tests/fakes/seeded_random.ts";
 import { Folder, type UploadJob } from "./folder.ts";
 
-const ACTOR = { user: "ann", device: "laptop", replica: "7".repeat(32), clockOffset: 0, canWrite: true };
+const ACTOR = { user: "ann", device: "laptop", replica: "7".repeat(32), clockOffset: 0 };
+const CALLER = { actor: ACTOR, rights: () => Rights.ALL };
 
 function folderOf(contents: MemContents): { readonly folder: Folder; readonly records: MemRecords } {
   const records = new MemRecords(new SeededRandom(1n), systemClock);
@@ -23,7 +25,7 @@ function job(path: string, text: string): UploadJob {
   const content = digestHex(raw) as ContentId;
   const entry = { kind: "file", size: raw.length, mtime: 1, mode: 0o644, content } as const;
   const item = { op: "put", path: parsePath(path), base: 0, entry, source: { from: "inline" } } as const;
-  return { actor: ACTOR, items: [item], block: packBlock([raw]), raw, staged: new Map() };
+  return { caller: CALLER, items: [item], block: packBlock([raw]), raw, staged: new Map() };
 }
 
 Deno.test("work between groups waits for the group that is written, and the next group waits for it", async () => {
@@ -70,7 +72,7 @@ Deno.test("a large content that was collected since it was staged is not committ
   const item = { op: "put", path: parsePath("a"), base: 0, entry, source: { from: "staged" } } as const;
   const empty = new Uint8Array(0);
   const upload: UploadJob = {
-    actor: ACTOR,
+    caller: CALLER,
     items: [item],
     block: packBlock([empty]),
     raw: empty,

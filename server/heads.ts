@@ -13,7 +13,6 @@ export interface Actor extends Author {
   readonly replica: Id;
   /** Its clock minus the server's, ms. */
   readonly clockOffset: number;
-  readonly canWrite: boolean;
 }
 
 export class Head implements HeadView {
@@ -53,7 +52,7 @@ export class Heads {
       let actor = actors.get(key);
       if (actor === undefined) {
         const { user, device, replica, clockOffset } = version;
-        actor = { user, device, replica, clockOffset, canWrite: true };
+        actor = { user, device, replica, clockOffset };
         actors.set(key, actor);
       }
       this.set(version.path, new Head(version.entry, version.revision, version.time, actor));

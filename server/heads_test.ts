@@ -6,7 +6,7 @@ import { type Actor, Head, Heads } from "./heads.ts";
 import type { Version } from "./store/records.ts";
 
 const p = parsePath;
-const ANNA: Actor = { user: "anna", device: "laptop", replica: "aa", clockOffset: 5, canWrite: true };
+const ANNA: Actor = { user: "anna", device: "laptop", replica: "aa", clockOffset: 5 };
 const DIR: Entry = { kind: "dir", mode: 0o755 };
 const FILE: Entry = { kind: "file", size: 1, mtime: 0, mode: 0o644, content: "c" as ContentId };
 

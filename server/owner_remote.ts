@@ -3,6 +3,7 @@
  * process. Large contents do not travel at all; the plain file and the store are two names of one file.
  */
 import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import { Rights } from "../core/access.ts";
 import type { ContentId } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
 import { packBlock } from "../protocol/block.ts";
@@ -20,6 +21,7 @@ import type {
 import type { Clock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
 import type { Folder } from "./folder.ts";
+import type { Caller } from "./caller.ts";
 import type { Actor } from "./heads.ts";
 import { restoreLarge } from "./restore_large.ts";
 import { ContentsError } from "./store/contents.ts";
@@ -38,6 +40,9 @@ export interface OwnerParts {
   readonly onDamaged: (path: SyncPath) => void;
 }
 
+/** The view of whoever sees everything. */
+export const EVERYTHING: Id = "0".repeat(32);
+
 /** Connects the plain tree's replica. */
 export function ownerConnector(parts: OwnerParts): Connector {
   return { connect: (hello) => Promise.resolve(new OwnerRemote(parts, hello.replica)) };
@@ -47,7 +52,7 @@ class OwnerRemote implements Remote {
   readonly welcome: Welcome;
   readonly closed: Promise<Error>;
   readonly #parts: OwnerParts;
-  readonly #actor: Actor;
+  readonly #caller: Caller;
   readonly #staged = new Map<ContentId, ChunkList>();
   #subscriber: Subscriber | null = null;
   #end: (reason: Error) => void = () => {};
@@ -55,7 +60,8 @@ class OwnerRemote implements Remote {
   constructor(parts: OwnerParts, replica: Id) {
     this.#parts = parts;
     const { folder, clock, user, device, software } = parts;
-    this.#actor = { user, device, replica, clockOffset: 0, canWrite: true };
+    const actor: Actor = { user, device, replica, clockOffset: 0 };
+    this.#caller = { actor, rights: () => Rights.ALL };
     this.closed = new Promise((resolve) => this.#end = resolve);
     this.welcome = {
       type: "welcome",
@@ -66,7 +72,9 @@ class OwnerRemote implements Remote {
       clock: clock.now(),
       user,
       deviceName: device,
-      access: "write",
+      folderName: "",
+      view: EVERYTHING,
+      rules: Rights.ALL.rules,
       conflicts: folder.openConflicts(user),
       heartbeatMs: HEARTBEAT_MS,
     };
@@ -81,7 +89,7 @@ class OwnerRemote implements Remote {
     this.#subscriber = await folder.feed({
       since,
       live,
-      actor: this.#actor,
+      caller: this.#caller,
       tell: async (news) => {
         // Results that came before must have become what both sides agree on.
         await this.#parts.clock.yield();
@@ -100,9 +108,9 @@ class OwnerRemote implements Remote {
     const raw = concat(parts);
     const items = batch.map(({ item }) => item);
     const results = await storeErrors(() =>
-      folder.upload({ actor: this.#actor, items, block, raw, staged: this.#staged })
+      folder.upload({ caller: this.#caller, items, block, raw, staged: this.#staged })
     );
-    folder.answered(this.#actor.replica);
+    folder.answered(this.#caller.actor.replica);
     return results;
   }
 

@@ -1,5 +1,5 @@
 /**
- * One client's conversation: handshake, then requests, several at a time. Whatever a client does wrong ends its session
+ * One client's conversation after its handshake: requests, several at a time. Whatever a client does wrong ends its session
  * and nothing else.
  */
 import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
@@ -8,12 +8,10 @@ import { invariant } from "../core/invariant.ts";
 import { packBlock, unpackBlock } from "../protocol/block.ts";
 import { decode, encode } from "../protocol/codec.ts";
 import { ContentChanged, dataMessages } from "../protocol/data_stream.ts";
-import { type ErrorCode, ProtocolError, RemoteError } from "../protocol/errors.ts";
+import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import {
   BLOCK_BYTES_MAX,
   CONFLICTS_MAX,
-  FRAME_BYTES_MAX,
-  HANDSHAKE_MS_MAX,
   HEARTBEAT_MS,
   ITEMS_MAX,
   PAST_VERSIONS_MAX,
@@ -24,9 +22,7 @@ import {
   type Data,
   type Download,
   type Fetch,
-  type Hello,
   type Message,
-  PROTOCOL_VERSIONS,
   type Read,
   type Stage,
   type Subscribe,
@@ -34,153 +30,31 @@ import {
 } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import { type Link, LinkClosed } from "../system/link.ts";
-import { authenticate } from "./auth.ts";
+import type { Caller } from "./caller.ts";
 import type { Folder } from "./folder.ts";
-import type { Actor } from "./heads.ts";
 import { FolderHistory } from "./history/folder_history.ts";
+import { refuse, Refused } from "./refuse.ts";
 import { ContentsError, type Incoming } from "./store/contents.ts";
 import { RecordsError } from "./store/records.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-export interface SessionEvents {
-  readonly onOpen: (who: { user: string; device: string; peer: string }) => void;
-  readonly onClose: (who: { user: string; device: string; peer: string; reason: string }) => void;
-  readonly onDenied: (peer: string) => void;
-  /** A request failed in a way that nobody foresaw: a bug. */
-  readonly onBug: (error: unknown) => void;
-}
-
 export interface SessionParts {
   readonly folder: Folder;
   readonly clock: Clock;
-  readonly software: string;
-  readonly events: SessionEvents;
+  readonly caller: Caller;
+  /** A request failed in a way that nobody foresaw: a bug. */
+  readonly onBug: (error: unknown) => void;
 }
 
 /** A request about the past. */
 type PastRequest = Extract<Message, { type: "versions" | "read" | "restore" | "conflicts" | "resolve" }>;
 
-/** A session that ends with an answer to the client. */
-class Refused extends Error {
-  readonly code: ErrorCode;
-  readonly hint: string;
-  constructor(code: ErrorCode, message: string, hint = "") {
-    super(message);
-    this.code = code;
-    this.hint = hint;
-  }
-}
-
-/** Serves `link` until it ends. Never throws. */
-export async function serveLink(link: Link, parts: SessionParts, signal: AbortSignal): Promise<void> {
-  const stop = () => link.close();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    const session = await greet(link, parts);
-    if (session !== null) await session.run();
-  } finally {
-    signal.removeEventListener("abort", stop);
-    link.close();
-  }
-}
-
-async function greet(link: Link, parts: SessionParts): Promise<Session | null> {
-  const { clock, folder, events } = parts;
-  const deadline = new AbortController();
-  void clock.sleep(HANDSHAKE_MS_MAX, deadline.signal).then(() => {
-    if (!deadline.signal.aborted) link.close();
-  });
-  try {
-    const frame = await link.receive();
-    if (frame === null) return null;
-    const { id, message } = decode(frame);
-    if (message.type !== "hello") throw new ProtocolError("the first message is not a hello");
-    const version = PROTOCOL_VERSIONS.find((known) => message.versions.includes(known));
-    if (version === undefined) {
-      const spoken = PROTOCOL_VERSIONS.join(", ");
-      throw new Refused(
-        "version",
-        `Cannot talk: this server speaks protocol version ${spoken}`,
-        "update the older side",
-      );
-    }
-    const device = authenticate(folder.records, message.device, message.token);
-    if (device === null) {
-      events.onDenied(link.peer);
-      throw new Refused(
-        "denied",
-        "Cannot sign in: this device is not known here",
-        "ask the owner for an invitation",
-      );
-    }
-    const actor: Actor = {
-      user: device.user,
-      device: device.name,
-      replica: message.replica,
-      clockOffset: message.clock - clock.now(),
-      canWrite: true,
-    };
-    link.frameMax = FRAME_BYTES_MAX;
-    await link.send(encode({ id, message: welcome(parts, message, version, actor) }));
-    return new Session(link, parts, actor);
-  } catch (error) {
-    await refuse(link, error);
-    return null;
-  } finally {
-    deadline.abort();
-  }
-}
-
-function welcome(parts: SessionParts, _hello: Hello, version: number, actor: Actor): Message {
-  const { folder, clock, software } = parts;
-  const identity = folder.records.identity();
-  return {
-    type: "welcome",
-    version,
-    software,
-    folder: identity.folder,
-    epoch: identity.epoch,
-    head: folder.revision,
-    clock: clock.now(),
-    user: actor.user,
-    deviceName: actor.device,
-    access: actor.canWrite ? "write" : "read",
-    conflicts: folder.openConflicts(actor.user),
-    heartbeatMs: HEARTBEAT_MS,
-  };
-}
-
-/** Answers with the reason, as far as a client may know it. */
-async function refuse(link: Link, error: unknown): Promise<void> {
-  if (error instanceof LinkClosed) return;
-  try {
-    await link.send(encode({ id: 0, message: farewell(error) }));
-  } catch {
-    // Nobody waited for it.
-  }
-}
-
-function farewell(error: unknown): Message {
-  if (error instanceof Refused) {
-    return { type: "error", code: error.code, message: error.message, hint: error.hint };
-  }
-  if (error instanceof ProtocolError) {
-    return { type: "error", code: "protocol", message: error.message, hint: "" };
-  }
-  return {
-    type: "error",
-    code: "internal",
-    message: "Cannot go on: the server failed",
-    hint: "see the server's log",
-  };
-}
-
-class Session {
+export class Session {
+  readonly caller: Caller;
   readonly #link: Link;
   readonly #folder: Folder;
   readonly #clock: Clock;
-  readonly #events: SessionEvents;
-  readonly #actor: Actor;
+  readonly #onBug: (error: unknown) => void;
   readonly #history: FolderHistory;
   readonly #incoming = new Map<number, { incoming: Incoming; content: ContentId }>();
   readonly #staged = new Map<ContentId, ChunkList>();
@@ -191,19 +65,19 @@ class Session {
   #lastSaid: number;
   #failure: unknown = null;
 
-  constructor(link: Link, parts: SessionParts, actor: Actor) {
+  constructor(link: Link, parts: SessionParts) {
     this.#link = link;
     this.#folder = parts.folder;
     this.#clock = parts.clock;
-    this.#events = parts.events;
-    this.#actor = actor;
+    this.#onBug = parts.onBug;
+    this.caller = parts.caller;
+    const { actor } = parts.caller;
     this.#history = new FolderHistory({ folder: parts.folder, actor, clock: parts.clock });
     this.#lastHeard = this.#lastSaid = parts.clock.monotonic();
   }
 
-  async run(): Promise<void> {
-    const who = { user: this.#actor.user, device: this.#actor.device, peer: this.#link.peer };
-    this.#events.onOpen(who);
+  /** Serves the link until it ends. Never throws. @returns why it ended */
+  async run(): Promise<string> {
     let reason = "closed";
     try {
       void this.#heartbeat();
@@ -218,8 +92,15 @@ class Session {
       for (const { incoming } of this.#incoming.values()) incoming.pause();
       this.#link.close();
       await Promise.allSettled(this.#running);
-      this.#events.onClose({ ...who, reason });
     }
+    return reason;
+  }
+
+  /** Ends it, with a reason for the other side. */
+  async end(error: Refused): Promise<void> {
+    this.#failure ??= error;
+    await refuse(this.#link, error);
+    this.#link.close();
   }
 
   async #serve(): Promise<void> {
@@ -269,7 +150,7 @@ class Session {
       const answer = answerFor(error);
       if (answer === null) {
         this.#failure ??= error;
-        if (!(error instanceof LinkClosed) && !(error instanceof ProtocolError)) this.#events.onBug(error);
+        if (!(error instanceof LinkClosed) && !(error instanceof ProtocolError)) this.#onBug(error);
         await refuse(this.#link, error);
         this.#link.close();
         return;
@@ -302,7 +183,7 @@ class Session {
     const subscriber = await this.#folder.feed({
       since: message.since,
       live: message.live,
-      actor: this.#actor,
+      caller: this.caller,
       tell: (news) => this.#send(0, news),
       page: (changes) => this.#send(id, changes),
     });
@@ -314,7 +195,7 @@ class Session {
     const raw = unpackBlock(message.block);
     const { items, block } = message;
     const results = await this.#folder.upload({
-      actor: this.#actor,
+      caller: this.caller,
       items,
       block,
       raw,
@@ -328,7 +209,7 @@ class Session {
     try {
       await this.#send(id, { type: "results", results });
     } finally {
-      this.#folder.answered(this.#actor.replica);
+      this.#folder.answered(this.caller.actor.replica);
     }
   }
 

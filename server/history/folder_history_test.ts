@@ -1,3 +1,4 @@
+import { Rights } from "../../core/access.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import { digestHex } from "../../core/chunk.ts";
 import type { ContentId, FileEntry } from "../../core/entry.ts";
@@ -43,7 +44,7 @@ class Past {
 
   #actor(user: string): Actor {
     const replica = String(++this.#replicas).padStart(32, "0");
-    return { user, device: `${user}'s`, replica, clockOffset: 0, canWrite: true };
+    return { user, device: `${user}'s`, replica, clockOffset: 0 };
   }
 
   async #upload(user: string, item: UploadItem, bytes: Uint8Array[] = []): Promise<number> {
@@ -51,7 +52,13 @@ class Past {
     const block = packBlock(bytes);
     const raw = bytes[0] ?? new Uint8Array(0);
     const actor = this.#actor(user);
-    const results = await this.folder.upload({ actor, items: [item], block, raw, staged: new Map() });
+    const results = await this.folder.upload({
+      caller: { actor, rights: () => Rights.ALL },
+      items: [item],
+      block,
+      raw,
+      staged: new Map(),
+    });
     const [result] = results;
     if (result?.status !== "ok" && result?.status !== "conflict") throw new Error(JSON.stringify(result));
     return result.revision;

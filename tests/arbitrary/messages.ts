@@ -12,7 +12,13 @@ import {
   RESTORE_ACTIONS,
   type RestoreGoal,
 } from "../../protocol/history.ts";
-import { CHUNKS_MAX, FILE_BYTES_MAX, HEARTBEAT_MS_MAX, TOKEN_BYTES_MAX } from "../../protocol/limits.ts";
+import {
+  CHUNKS_MAX,
+  FILE_BYTES_MAX,
+  HEARTBEAT_MS_MAX,
+  SECRET_BYTES,
+  TOKEN_BYTES_MAX,
+} from "../../protocol/limits.ts";
 import type {
   Author,
   Block,
@@ -205,16 +211,41 @@ export const messages: { readonly [T in MessageType]: fc.Arbitrary<Extract<Messa
   welcome: fc.record({
     version: fc.nat(0xffff),
     software: name,
+    folderName: name,
     folder: id,
     epoch: id,
     head: whole,
     clock: time,
     user: name,
     deviceName: name,
-    access: fc.constantFrom("read" as const, "write" as const),
+    view: id,
+    rules: fc.array(
+      fc.record({
+        prefix: fc.option(path),
+        access: fc.constantFrom("read" as const, "write" as const),
+        history: flag,
+      }),
+      { maxLength: 5 },
+    ),
     conflicts: whole,
     heartbeatMs: fc.integer({ min: 1, max: HEARTBEAT_MS_MAX }),
   }).map(typed("welcome")),
+  join: fc.record({
+    versions: fc.array(fc.nat(0xffff), { minLength: 1, maxLength: 5 }),
+    software: name,
+    secret: bytes(SECRET_BYTES),
+    device: id,
+    deviceName: name,
+    token: fc.uint8Array({ maxLength: TOKEN_BYTES_MAX }),
+  }).map(typed("join")),
+  joined: fc.record({
+    version: fc.nat(0xffff),
+    software: name,
+    user: name,
+    folderName: name,
+    folder: id,
+    caPem: text,
+  }).map(typed("joined")),
   subscribe: fc.record({ since: whole, live: flag }).map(typed("subscribe")),
   changes: fc.record({
     notices: fc.array(notice, { maxLength: 12 }),

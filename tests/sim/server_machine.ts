@@ -4,7 +4,7 @@ import type { EngineEvent } from "../../client/events.ts";
 import { tokenHash } from "../../server/auth.ts";
 import { Folder } from "../../server/folder.ts";
 import { ownerConnector } from "../../server/owner_remote.ts";
-import { serveLink } from "../../server/session.ts";
+import { serveLink } from "../../server/greet.ts";
 import { ContentsError } from "../../server/store/contents.ts";
 import type { Commit, Device } from "../../server/store/records.ts";
 import type { Listener } from "../../system/link.ts";

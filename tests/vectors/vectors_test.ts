@@ -36,7 +36,7 @@ for (const { name, frame, error } of badFrames) {
 
 Deno.test("vector: every type of message has a frame", () => {
   const types = new Set(frames.map(({ message }) => message.type));
-  assertEquals(types.size, 27);
+  assertEquals(types.size, 29);
 });
 
 Deno.test("vector: every good frame that is cut short is refused", () => {

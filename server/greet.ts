@@ -1,0 +1,119 @@
+/**
+ * The beginning of a conversation: a stranger says who it is, and becomes a {@link Session} or is sent away. Until then it
+ * gets little memory and little time.
+ */
+import { Rights } from "../core/access.ts";
+import { decode, encode } from "../protocol/codec.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { FRAME_BYTES_MAX, HANDSHAKE_MS_MAX, HEARTBEAT_MS } from "../protocol/limits.ts";
+import { type Message, PROTOCOL_VERSIONS } from "../protocol/messages.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Link } from "../system/link.ts";
+import { authenticate } from "./auth.ts";
+import type { Caller } from "./caller.ts";
+import type { Folder } from "./folder.ts";
+import type { Actor } from "./heads.ts";
+import { EVERYTHING } from "./owner_remote.ts";
+import { refuse, Refused } from "./refuse.ts";
+import { Session } from "./session.ts";
+
+export interface SessionEvents {
+  readonly onOpen: (who: { user: string; device: string; peer: string }) => void;
+  readonly onClose: (who: { user: string; device: string; peer: string; reason: string }) => void;
+  readonly onDenied: (peer: string) => void;
+  /** A request failed in a way that nobody foresaw: a bug. */
+  readonly onBug: (error: unknown) => void;
+}
+
+export interface GreetParts {
+  readonly folder: Folder;
+  readonly clock: Clock;
+  readonly software: string;
+  readonly events: SessionEvents;
+}
+
+/** Serves `link` until it ends. Never throws. */
+export async function serveLink(link: Link, parts: GreetParts, signal: AbortSignal): Promise<void> {
+  const stop = () => link.close();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const session = await greet(link, parts);
+    if (session === null) return;
+    const { user, device } = session.caller.actor;
+    const who = { user, device, peer: link.peer };
+    parts.events.onOpen(who);
+    const reason = await session.run();
+    parts.events.onClose({ ...who, reason });
+  } finally {
+    signal.removeEventListener("abort", stop);
+    link.close();
+  }
+}
+
+async function greet(link: Link, parts: GreetParts): Promise<Session | null> {
+  const { clock, folder, events } = parts;
+  const deadline = new AbortController();
+  void clock.sleep(HANDSHAKE_MS_MAX, deadline.signal).then(() => {
+    if (!deadline.signal.aborted) link.close();
+  });
+  try {
+    const frame = await link.receive();
+    if (frame === null) return null;
+    const { id, message } = decode(frame);
+    if (message.type !== "hello") throw new ProtocolError("the first message is not a hello");
+    const version = PROTOCOL_VERSIONS.find((known) => message.versions.includes(known));
+    if (version === undefined) {
+      const spoken = PROTOCOL_VERSIONS.join(", ");
+      throw new Refused(
+        "version",
+        `Cannot talk: this server speaks protocol version ${spoken}`,
+        "update the older side",
+      );
+    }
+    const device = authenticate(folder.records, message.device, message.token);
+    if (device === null) {
+      events.onDenied(link.peer);
+      throw new Refused(
+        "denied",
+        "Cannot sign in: this device is not known here",
+        "ask the owner for an invitation",
+      );
+    }
+    const actor: Actor = {
+      user: device.user,
+      device: device.name,
+      replica: message.replica,
+      clockOffset: message.clock - clock.now(),
+    };
+    const caller: Caller = { actor, rights: () => Rights.ALL };
+    link.frameMax = FRAME_BYTES_MAX;
+    await link.send(encode({ id, message: welcome(parts, version, caller) }));
+    return new Session(link, { folder, clock, caller, onBug: events.onBug });
+  } catch (error) {
+    await refuse(link, error);
+    return null;
+  } finally {
+    deadline.abort();
+  }
+}
+
+function welcome(parts: GreetParts, version: number, { actor, rights }: Caller): Message {
+  const { folder, clock, software } = parts;
+  const identity = folder.records.identity();
+  return {
+    type: "welcome",
+    version,
+    software,
+    folderName: "",
+    folder: identity.folder,
+    epoch: identity.epoch,
+    head: folder.revision,
+    clock: clock.now(),
+    user: actor.user,
+    deviceName: actor.device,
+    view: EVERYTHING,
+    rules: rights().rules.filter(({ access }) => access !== "none"),
+    conflicts: folder.openConflicts(actor.user),
+    heartbeatMs: HEARTBEAT_MS,
+  };
+}
