@@ -37,7 +37,7 @@ export interface Context {
 
 /** Flags that every command has. */
 export const COMMON_FLAGS: readonly Flag[] = [
-  { name: "json", help: "one JSON document instead of text (one object a line in streams)" },
+  { name: "json", help: "one JSON document; in streams one object a line" },
   { name: "quiet", help: "print only what was asked for, and errors" },
   { name: "verbose", help: "print more" },
   { name: "help", help: "show this page" },

@@ -9,7 +9,7 @@ export const download: Command = {
     { name: "dir", value: "DIR", help: "the synced folder; PATH is relative to it" },
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
   ],
-  example: "fsync download ./client_files/notes.txt     # the newer version of the server comes here",
+  example: "fsync download ./client_files/notes.txt   # if newer there, it comes here",
   words: { min: 1, max: Infinity },
   run: (context) => moveFiles(context, "down"),
 };

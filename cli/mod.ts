@@ -4,11 +4,14 @@
  */
 import { type Command, nearest, readArguments } from "./_command.ts";
 import { EXIT, explain, UsageError } from "./_exit.ts";
-import { commandHelp, overview } from "./_help.ts";
+import { commandHelp, groupHelp, type Listed, overview } from "./_help.ts";
 import { Output } from "./_output.ts";
 
-/** Commands in the order in which help shows them. */
-export const COMMANDS = new Map<string, { summary: string; load: () => Promise<Command> }>([
+/**
+ * Commands in the order in which help shows them. Help, manual pages, completions and docs/cli.md are made from this
+ * table. The overview has room for few single lines: what is not for every day has a group.
+ */
+export const COMMANDS = new Map<string, { summary: string; group?: string; load: () => Promise<Command> }>([
   ["server", {
     summary: "keep the folder and its history, serve clients",
     load: async () => (await import("./server.ts")).server,
@@ -35,33 +38,43 @@ export const COMMANDS = new Map<string, { summary: string; load: () => Promise<C
   }],
   ["versions", {
     summary: "every version of a file: when, by whom, what",
+    group: "history",
     load: async () => (await import("./versions.ts")).versions,
   }],
   ["restore", {
     summary: "bring back an old version, a deleted file, a whole directory",
+    group: "history",
     load: async () => (await import("./restore.ts")).restore,
   }],
   ["check", {
     summary: "verify every content and reference, and repair what can be",
+    group: "history",
     load: async () => (await import("./check.ts")).check,
   }],
   ["prune", {
     summary: "let old versions go by rules, and free their space",
+    group: "history",
     load: async () => (await import("./prune.ts")).prune,
   }],
   ["conflicts", {
     summary: "edits that met: list them, look at both sides, settle them",
+    group: "history",
     load: async () => (await import("./conflicts.ts")).conflicts,
   }],
   ["log", {
     summary: "what happened, when, and by whom",
+    group: "history",
     load: async () => (await import("./log.ts")).log,
   }],
   ["start", {
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,
   }],
-  ["version", { summary: "what this program is", load: async () => (await import("./version.ts")).version }],
+  ["version", {
+    summary: "what this program is",
+    group: "set-up",
+    load: async () => (await import("./version.ts")).version,
+  }],
 ]);
 
 /** Other spellings from the first version. */
@@ -111,9 +124,9 @@ async function dispatch(args: readonly string[], output: Output): Promise<number
 
 async function help(words: readonly string[], output: Output): Promise<number> {
   const topic = words.find((word) => !word.startsWith("-"));
-  if (topic === undefined) {
-    output.line(overview([...COMMANDS].map(([name, { summary }]) => ({ name, summary }))));
-    return EXIT.ok;
-  }
-  return await dispatch([topic, "--help"], output);
+  const listed: Listed[] = [...COMMANDS].map(([name, entry]) => ({ ...entry, name }));
+  const group = topic === undefined ? null : groupHelp(topic, listed);
+  if (topic !== undefined && group === null) return await dispatch([topic, "--help"], output);
+  output.line(group ?? overview(listed));
+  return EXIT.ok;
 }

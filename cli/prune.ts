@@ -21,7 +21,7 @@ export const prune: Command = {
     { name: "keep-everything", help: "forget all rules" },
     { name: "dry-run", help: "only say what would go" },
   ],
-  example: "fsync prune --data ./server_files --keep-all-days 30 --keep-monthly 12 --dry-run",
+  example: "fsync prune --data ./server_files --keep-all-days 30 --keep-monthly 12",
   words: { min: 0, max: 0 },
   run: runPrune,
 };

@@ -31,7 +31,7 @@ export const syncAll: Command = {
     { name: "approve-deletes", help: "let a mass delete that was held pass" },
     { name: "accept-server", help: "the server was replaced: merge with it, delete nothing" },
   ],
-  example: "*/10 * * * *  fsync sync-all /home/ann/client_files     # silent when all is well",
+  example: "*/10 * * * *  fsync sync-all /home/ann/client_files   # silent if all is well",
   words: { min: 0, max: 1 },
   run: runSyncAll,
 };

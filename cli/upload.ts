@@ -9,7 +9,7 @@ export const upload: Command = {
     { name: "dir", value: "DIR", help: "the synced folder; PATH is relative to it" },
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
   ],
-  example: "fsync upload ./client_files/notes.txt     # the newer local version goes to the server",
+  example: "fsync upload ./client_files/notes.txt   # if newer, it goes to the server",
   words: { min: 1, max: Infinity },
   run: (context) => moveFiles(context, "up"),
 };
