@@ -1,8 +1,54 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import config from "../deno.json" with { type: "json" };
-import { RUN_FLAGS } from "./run_flags.ts";
+import { ENVIRONMENT, RUN_FLAGS, SYSTEM } from "./run_flags.ts";
 
-Deno.test("the tasks run the program with the flags that tests and benchmarks use", () => {
+const ROOT = fromFileUrl(new URL("../", import.meta.url));
+const ROOMS = ["cli", "client", "core", "protocol", "server", "system", "watcher"];
+
+Deno.test("the task runs the program with the flags that tests, benchmarks and the built file use", () => {
   assert(config.tasks.start.command.startsWith(`deno run ${RUN_FLAGS.join(" ")} main.ts`));
-  assert(config.tasks.compile.command.startsWith(`deno compile ${RUN_FLAGS.join(" ")} `));
 });
+
+Deno.test("each environment variable that the program asks for is among those that it may see", () => {
+  const found = matches(/\benv(?:\.get)?\(\s*["'`]([A-Z][A-Z_]*)/g);
+  assert(found.some(({ name }) => name === "USER"), "the pattern finds nothing");
+  assertEquals(found.filter(({ name }) => !maySee(name)), []);
+});
+
+Deno.test("what the program asks Deno about the system is what it may ask", () => {
+  const guarded = "gid|hostname|loadavg|networkInterfaces|osRelease|osUptime|systemMemoryInfo|uid|umask";
+  const found = matches(new RegExp(`\\bDeno\\.(${guarded})\\(`, "g"));
+  assert(found.some(({ name }) => name === "hostname"), "the pattern finds nothing");
+  assertEquals(found.filter(({ name }) => !SYSTEM.includes(name)), []);
+});
+
+Deno.test("the program starts no other program and reads nothing below /proc by Deno", () => {
+  assertEquals(matches(/\bDeno\.(Command|kill)\b/g), []);
+  const direct = matches(/\bDeno\.(\w+)\([`"']\/(?:dev|proc|sys)\b/g);
+  // Its place is where libc cannot be called.
+  assertEquals(direct.filter(({ file }) => file !== "system/deno_sys.ts"), []);
+});
+
+function maySee(name: string): boolean {
+  return ENVIRONMENT.some((rule) => rule.endsWith("*") ? name.startsWith(rule.slice(0, -1)) : name === rule);
+}
+
+/** Where the pattern matches in the program, with what its first group caught. */
+function matches(pattern: RegExp): { file: string; name: string }[] {
+  return sources().flatMap((file) =>
+    [...Deno.readTextFileSync(ROOT + file).matchAll(pattern)].map((match) => ({ file, name: match[1]! }))
+  );
+}
+
+function sources(): string[] {
+  const files = ["main.ts"];
+  const stack = [...ROOMS];
+  for (let dir = stack.pop(); dir !== undefined; dir = stack.pop()) {
+    for (const { name, isDirectory } of Deno.readDirSync(ROOT + dir)) {
+      if (isDirectory) stack.push(`${dir}/${name}`);
+      else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) files.push(`${dir}/${name}`);
+    }
+  }
+  return files;
+}

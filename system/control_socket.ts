@@ -3,8 +3,7 @@
  * `fsync watch`. A Unix socket that only the user can reach; each side sends one line of JSON.
  */
 import { hash } from "node:crypto";
-import { closeSync, constants, openSync } from "node:fs";
-import { basename, dirname } from "@std/path";
+import { basename, dirname, resolve } from "@std/path";
 import { makePrivateDir } from "./private_file.ts";
 import { runtimeDir } from "./state_dirs.ts";
 
@@ -37,8 +36,8 @@ const ASK_MS_MAX = 10_000;
 const ACCEPT_RETRY_MS = 100;
 /** `sun_path` holds 108 bytes, the last of them zero. */
 const PATH_BYTES_MAX = 107;
-/** Permission bits that a socket must not have. */
-const OTHERS_UMASK = 0o177;
+/** Mode of a socket. */
+const OWNER_ONLY = 0o600;
 
 /** The socket for `folder`, named after its real path, in `dir`. */
 export function controlSocketPath(folder: string, dir: string = runtimeDir()): string {
@@ -156,17 +155,22 @@ async function expectFree(path: string): Promise<void> {
   throw new ControlError("in_use", `Cannot listen at "${path}": another process does`);
 }
 
-/** Binds under a name of its own and renames, so that there is no moment without a socket or with an open one. */
+/** Binds in a directory of its own and renames, so that there is no moment without a socket or with an open one. */
 function bind(path: string): Deno.UnixListener {
-  const temporary = `${path}.${Deno.pid}`;
-  removeIfThere(temporary);
-  const umask = Deno.umask(OTHERS_UMASK);
+  const temporary = Deno.makeTempDirSync({ dir: dirname(path), prefix: ".new-" });
   try {
-    const listener = withShortPath(temporary, (short) => Deno.listen({ transport: "unix", path: short }));
-    Deno.renameSync(temporary, path);
+    const socket = `${temporary}/socket`;
+    const listener = withShortPath(socket, (short) => Deno.listen({ transport: "unix", path: short }));
+    try {
+      Deno.chmodSync(socket, OWNER_ONLY);
+      Deno.renameSync(socket, path);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
     return listener;
   } finally {
-    Deno.umask(umask);
+    Deno.removeSync(temporary, { recursive: true });
   }
 }
 
@@ -180,18 +184,22 @@ async function connect(path: string): Promise<Deno.UnixConn> {
   }
 }
 
-/** Calls `use` with a path that fits into a socket address: through a descriptor of its directory if need be. */
+/**
+ * Calls `use` with a path that fits into a socket address: if need be through a link to its directory. (Through
+ * `/proc/self/fd` it would be simpler, but Deno leaves that to programs that may do everything.)
+ */
 function withShortPath<T>(path: string, use: (path: string) => T): T {
   if (new TextEncoder().encode(path).length <= PATH_BYTES_MAX) return use(path);
-  const dir = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
-  const close = () => closeSync(dir);
+  const temporary = Deno.makeTempDirSync({ prefix: "fsync-" });
+  const remove = () => Deno.removeSync(temporary, { recursive: true });
   try {
-    const result = use(`/proc/self/fd/${dir}/${basename(path)}`);
-    if (result instanceof Promise) return result.finally(close) as T;
-    close();
+    Deno.symlinkSync(resolve(dirname(path)), `${temporary}/d`);
+    const result = use(`${temporary}/d/${basename(path)}`);
+    if (result instanceof Promise) return result.finally(remove) as T;
+    remove();
     return result;
   } catch (error) {
-    close();
+    remove();
     throw error;
   }
 }
@@ -265,8 +273,4 @@ function lstatOrNull(path: string): Deno.FileInfo | null {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
-}
-
-function removeIfThere(path: string): void {
-  if (lstatOrNull(path) !== null) Deno.removeSync(path);
 }

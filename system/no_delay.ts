@@ -4,6 +4,7 @@
  * accepted socket inherits the option from the listening one, so it is set there, by libc.
  */
 import { loadLibc } from "./libc.ts";
+import { readProcLinks } from "./proc.ts";
 
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -22,26 +23,13 @@ export function withoutDelay<T>(listen: () => T): T {
   return listener;
 }
 
-/** The open sockets of this process: identity (`socket:[inode]`) → descriptor. */
+/** The open sockets of this process: identity (`socket:[inode]`) → descriptor. Without /proc none is known. */
 function socketDescriptors(): Map<string, number> {
   const found = new Map<string, number>();
-  try {
-    for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-      const target = linkTarget(name);
-      if (target.startsWith("socket:")) found.set(target, Number(name));
-    }
-  } catch {
-    // Without /proc the connections are merely slower.
+  for (const [name, target] of readProcLinks("/proc/self/fd")) {
+    if (target.startsWith("socket:")) found.set(target, Number(name));
   }
   return found;
-}
-
-function linkTarget(descriptor: string): string {
-  try {
-    return Deno.readLinkSync(`/proc/self/fd/${descriptor}`);
-  } catch {
-    return "";
-  }
 }
 
 function setNoDelay(descriptor: number): void {

@@ -4,6 +4,7 @@
  */
 import { RESERVED_NAME } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
+import { readProcText } from "../system/proc.ts";
 import type { Shortage } from "./source.ts";
 
 const LIMITS = "/proc/sys/fs/inotify/";
@@ -19,12 +20,8 @@ export function watchesMax(): number | null {
 }
 
 function readLimit(name: string): number | null {
-  try {
-    const value = Number(Deno.readTextFileSync(LIMITS + name));
-    return Number.isSafeInteger(value) && value > 0 ? value : null;
-  } catch {
-    return null;
-  }
+  const value = Number(readProcText(LIMITS + name));
+  return Number.isSafeInteger(value) && value > 0 ? value : null;
 }
 
 /**
@@ -65,16 +62,10 @@ function adviceFor(name: string, value: number): string {
  */
 export function readWatched(fd: number, exceptWd: number): Set<number> {
   const inodes = new Set<number>();
-  for (const [wd, ino] of parseFdInfo(readFdInfo(fd))) if (wd !== exceptWd) inodes.add(ino);
-  return inodes;
-}
-
-function readFdInfo(fd: number): string {
-  try {
-    return Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
-  } catch {
-    return "";
+  for (const [wd, ino] of parseFdInfo(readProcText(`/proc/self/fdinfo/${fd}`) ?? "")) {
+    if (wd !== exceptWd) inodes.add(ino);
   }
+  return inodes;
 }
 
 /** The watches, as `[wd, inode]`, in the text of `/proc/self/fdinfo/N`. */
