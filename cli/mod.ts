@@ -70,6 +70,11 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,
   }],
+  ["completion", {
+    summary: "the completion script of a shell, on stdout",
+    group: "set-up",
+    load: async () => (await import("./completion.ts")).completion,
+  }],
   ["version", {
     summary: "what this program is",
     group: "set-up",
