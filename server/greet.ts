@@ -9,11 +9,11 @@ import { FRAME_BYTES_MAX, HANDSHAKE_MS_MAX, HEARTBEAT_MS } from "../protocol/lim
 import { type Message, PROTOCOL_VERSIONS } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Link } from "../system/link.ts";
+import { EVERYTHING } from "./accounts/accounts.ts";
 import { authenticate } from "./auth.ts";
 import type { Caller } from "./caller.ts";
 import type { Folder } from "./folder.ts";
 import type { Actor } from "./heads.ts";
-import { EVERYTHING } from "./owner_remote.ts";
 import { refuse, Refused } from "./refuse.ts";
 import { Session } from "./session.ts";
 

@@ -20,6 +20,7 @@ import type {
 } from "../protocol/remote.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
+import { EVERYTHING } from "./accounts/accounts.ts";
 import type { Folder } from "./folder.ts";
 import type { Caller } from "./caller.ts";
 import type { Actor } from "./heads.ts";
@@ -39,9 +40,6 @@ export interface OwnerParts {
   /** A large content was overwritten in place, directly in the plain tree: that version is lost. */
   readonly onDamaged: (path: SyncPath) => void;
 }
-
-/** The view of whoever sees everything. */
-export const EVERYTHING: Id = "0".repeat(32);
 
 /** Connects the plain tree's replica. */
 export function ownerConnector(parts: OwnerParts): Connector {

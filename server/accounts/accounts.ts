@@ -9,6 +9,8 @@ import type { Id } from "../../protocol/messages.ts";
 
 /** Name of the folder that every server has: the directory that it was started with. */
 export const MAIN_FOLDER = "main";
+/** The view of whoever sees everything. */
+export const EVERYTHING: Id = "0".repeat(32);
 
 export interface User {
   readonly name: string;
@@ -67,7 +69,7 @@ export interface NewDevice {
   readonly tokenHash: Uint8Array;
 }
 
-/** Whom a device belongs to and what it may do, at one moment. */
+/** A user and what it may do in a folder, at one moment. The same object as long as nothing of it changes. */
 export interface Membership {
   readonly user: string;
   readonly rights: Rights;
@@ -82,7 +84,7 @@ export interface Accounts {
   user(name: string): User | null;
   /** @throws {AccountError} if the name is taken or not valid */
   addUser(user: { readonly name: string; readonly quota?: number | null }): void;
-  /** Makes `name` the one owner, as a user if it is none yet. */
+  /** Makes `name` the one owner, as a user if it is none yet. The owner before keeps by grants what it could do. */
   setOwner(name: string): void;
   /** Removes the user, its devices, invitations, grants and memberships; what it did stays in the history. */
   removeUser(name: string): void;
@@ -97,7 +99,7 @@ export interface Accounts {
 
   devices(): readonly Device[];
   device(id: Id): Device | null;
-  /** Adds a device of a user, or replaces what was known of it. */
+  /** Adds a device of a user, or gives a known one of that user a new name and token. */
   addDevice(device: Omit<Device, "created" | "lastSeen" | "revoked">): void;
   revokeDevice(id: Id): void;
   noteSeen(id: Id): void;
@@ -112,9 +114,11 @@ export interface Accounts {
   }): Invitation;
   revokeInvitation(id: number): void;
   /**
-   * Makes `device` known by an invitation. The same device may do it again, in case that its answer was lost.
+   * Makes `device` known by an invitation. The same device may do it again, in case that its answer was lost. Every
+   * refusal is the same, and takes the same time.
    *
-   * @returns `null` if the invitation is unknown, used by another device, expired or revoked, or its user disabled
+   * @returns `null` if the invitation is unknown, used by another device, expired or revoked, or its user disabled, or
+   * the device is already known otherwise
    */
   redeem(secretHash: Uint8Array, device: NewDevice): Invitation | null;
 
@@ -132,12 +136,23 @@ export interface Accounts {
     right: { readonly access: Access; readonly history: boolean } | null,
   ): void;
 
-  /** What a user may do in a folder: looked up in memory, so it may be asked for every request. `null`: not a user, or disabled. */
+  /**
+   * What a user may do in a folder: looked up in memory, so it may be asked for every request. `null`: not a user, or
+   * disabled, or no such folder. A user without any grant has a membership without rules.
+   */
   membership(user: string, folder: string): Membership | null;
 
-  /** Called after every change, in this process, with what changed already in force. */
-  onChange(listener: () => void): void;
+  /**
+   * Calls `listener` after every change, in this process, with what changed already in force; not for
+   * {@link noteSeen}. @returns what ends that
+   */
+  onChange(listener: () => void): () => void;
   close(): void;
+}
+
+/** The one owner, `null` before there is any. */
+export function ownerOf(accounts: Pick<Accounts, "users">): User | null {
+  return accounts.users().find(({ owner }) => owner) ?? null;
 }
 
 /** Something about users, groups, devices or grants cannot be done as asked. */
