@@ -14,8 +14,10 @@ export interface Flag {
 export interface Command {
   readonly name: string;
   readonly summary: string;
-  /** What follows the name, e.g. `[DIR=./client_files]`. */
+  /** What follows the name, e.g. `[DIR=./client_files]`; completion reads it too, see `_usage.ts`. */
   readonly usage: string;
+  /** What the manual says beyond the help page, in paragraphs. */
+  readonly about?: readonly string[];
   readonly flags: readonly Flag[];
   readonly example: string;
   /** How many words may follow. */

@@ -28,6 +28,22 @@ export const EXIT = {
 
 export type Outcome = keyof typeof EXIT;
 
+/** What the codes say to people; the manual lists them. */
+export const EXIT_MEANINGS: { readonly [outcome in Outcome]: string } = {
+  ok: "in sync, or done",
+  failed: "another failure",
+  usage: "the command line is wrong",
+  state: "configuration or state cannot be read",
+  denied: "not allowed",
+  unreachable: "the server cannot be reached",
+  problems: "some paths failed; the rest is done",
+  conflicts: "synced, and conflicts are open",
+  held: "a guard holds changes until a person decides",
+  locked: "another run works on the folder",
+  no_space: "no space is left, or the quota is used up",
+  interrupted: "interrupted",
+};
+
 /** Something a person did wrong with the command line. */
 export class UsageError extends Error {
   override name = "UsageError";
