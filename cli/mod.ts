@@ -6,6 +6,7 @@ import { type Command, nearest, readArguments } from "./_command.ts";
 import { EXIT, explain, UsageError } from "./_exit.ts";
 import { commandHelp, groupHelp, type Listed, overview } from "./_help.ts";
 import { Output } from "./_output.ts";
+import { returnFreedMemory } from "../system/memory.ts";
 
 /**
  * Commands in the order in which help shows them. Help, manual pages, completions and docs/cli.md are made from this
@@ -124,6 +125,7 @@ async function dispatch(args: readonly string[], output: Output): Promise<number
     output.line(commandHelp(command));
     return EXIT.ok;
   }
+  returnFreedMemory();
   return await command.run(context);
 }
 

@@ -1,5 +1,6 @@
 /** Cuts a stream of bytes into frames: a length (u32, big endian), then as many bytes. */
 import { LinkClosed } from "./link.ts";
+import { noteUsedUp } from "./memory.ts";
 
 export interface ByteSource {
   /** Fills a part of `into`; the number of bytes, or `null` at the end of the stream. */
@@ -80,6 +81,7 @@ export class FrameReader {
       const count = await this.#source.read(filled === 0 ? frame : frame.subarray(filled));
       if (count === null) throw new LinkClosed("The connection ended within a frame");
       this.bytesReceived += count;
+      noteUsedUp(count);
       filled += count;
     }
     return frame;
@@ -94,6 +96,7 @@ export class FrameReader {
       return false;
     }
     this.bytesReceived += count;
+    noteUsedUp(count);
     this.#end += count;
     return true;
   }
