@@ -1,6 +1,7 @@
 /** Writes frames to a stream in order, many small ones at once, and holds senders back when the stream is slow. */
 import { invariant } from "../core/invariant.ts";
 import { LinkClosed } from "./link.ts";
+import { noteUsedUp } from "./memory.ts";
 
 export interface ByteSink {
   /** Writes a part of `bytes`; the number of bytes written. */
@@ -32,9 +33,20 @@ export class FrameWriter {
   #gathered = new Uint8Array(0);
   #draining: Promise<void> | null = null;
   #ended: LinkClosed | null = null;
+  #broken = false;
 
   constructor(sink: ByteSink) {
     this.#sink = sink;
+  }
+
+  /** Bytes that were sent and are not written yet. */
+  get bytesWaiting(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Whether the stream takes nothing any more. */
+  get broken(): boolean {
+    return this.#broken;
   }
 
   /**
@@ -69,6 +81,7 @@ export class FrameWriter {
     try {
       while (this.#head < this.#queue.length) await this.#writeSome();
     } catch (error) {
+      this.#broken = true;
       this.#forget();
       this.#stop(new LinkClosed(`Cannot send: ${error instanceof Error ? error.message : String(error)}`));
     } finally {
@@ -128,6 +141,7 @@ export class FrameWriter {
     for (let at = 0; at < bytes.length;) {
       const count = await this.#sink.write(at === 0 ? bytes : bytes.subarray(at));
       this.bytesSent += count;
+      noteUsedUp(count);
       at += count;
     }
   }

@@ -10,6 +10,10 @@ export interface Link {
   /** Bytes on the wire so far, length prefixes included. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
+  /** Bytes that were sent and have not left yet, because the other side does not read. */
+  readonly bytesWaiting: number;
+  /** Whether {@link receive} waits for the other side. */
+  readonly receiving: boolean;
   /** Largest frame that is accepted, bytes; a longer one closes the link. Raised after authentication. */
   frameMax: number;
   /**
@@ -21,8 +25,13 @@ export interface Link {
   /** The next frame, in memory of its own, or `null` when the other side has closed in an orderly way. One call at a time.
    * @throws {LinkClosed} if the link broke, or the other side sent a frame out of bounds */
   receive(): Promise<Uint8Array | null>;
-  /** Ends the link; safe to call twice. What was sent still goes out if it can soon, but may be lost. */
+  /**
+   * Ends the link; safe to call twice. What was sent before still arrives if the other side reads it within two seconds,
+   * whatever it was sending itself.
+   */
   close(): void;
+  /** Resolves when the link has ended and holds nothing any more: at most three seconds after {@link close}. */
+  readonly ended: Promise<void>;
 }
 
 /** The connection is gone. `reason` is for people. */

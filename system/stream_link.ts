@@ -8,6 +8,8 @@ import { invariant } from "../core/invariant.ts";
 export interface ByteStream {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
+  /** Says that nothing more comes from this side; what the other side sends can still be read. */
+  closeWrite(): Promise<void>;
   close(): void;
 }
 
@@ -15,21 +17,27 @@ export interface ByteStream {
 const FRAME_BYTES_MAX_AT_FIRST = 4 * 1024;
 /** After `close`, frames that were sent before get this long to leave, ms. */
 const FLUSH_MS_MAX = 2_000;
+/** Then the other side gets this long to hang up too, ms: time to read the last frame, and to say good-bye. */
+const FAREWELL_MS_MAX = 1_000;
+/** Where bytes go that nobody wants any more; all links share it. */
+const SINK = new Uint8Array(64 * 1024);
 const CLOSED_HERE = "The connection was closed on this side";
 
 type Fail = (error: LinkClosed) => void;
 
 export class StreamLink implements Link {
   readonly peer: string;
+  readonly ended: Promise<void>;
   readonly #stream: ByteStream;
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
   #failReceive: Fail | null = null;
   #closed: LinkClosed | null = null;
-  #hungUp = false;
+  #markEnded: (() => void) | null = null;
 
   constructor(stream: ByteStream, peer: string) {
     this.peer = peer;
+    this.ended = new Promise((resolve) => this.#markEnded = resolve);
     this.#stream = stream;
     this.#reader = new FrameReader(stream, FRAME_BYTES_MAX_AT_FIRST);
     this.#writer = new FrameWriter(stream);
@@ -51,6 +59,14 @@ export class StreamLink implements Link {
     return this.#reader.bytesReceived;
   }
 
+  get bytesWaiting(): number {
+    return this.#writer.bytesWaiting;
+  }
+
+  get receiving(): boolean {
+    return this.#failReceive !== null;
+  }
+
   send(frame: Uint8Array): Promise<void> {
     return this.#writer.send(frame);
   }
@@ -70,11 +86,28 @@ export class StreamLink implements Link {
   close(): void {
     if (this.#closed !== null) return;
     this.#end(new LinkClosed(CLOSED_HERE));
-    const patience = setTimeout(() => this.#hangUp(), FLUSH_MS_MAX);
-    this.#writer.end(CLOSED_HERE).then(() => {
-      clearTimeout(patience);
-      this.#hangUp();
-    });
+    void this.#takeLeave();
+  }
+
+  /**
+   * Flushes, and hangs up after the other side has. If a socket is closed while something that it received was not read,
+   * Linux resets the connection, and what was sent before may be lost on its way to the reader. A refusal must arrive.
+   */
+  async #takeLeave(): Promise<void> {
+    let patience = setTimeout(() => this.#hangUp(), FLUSH_MS_MAX);
+    await this.#writer.end(CLOSED_HERE);
+    clearTimeout(patience);
+    if (this.#markEnded === null) return;
+    if (this.#writer.bytesSent === 0 || this.#writer.broken) return this.#hangUp();
+    patience = setTimeout(() => this.#hangUp(), FAREWELL_MS_MAX);
+    try {
+      await this.#stream.closeWrite();
+      while (await this.#stream.read(SINK) !== null);
+    } catch {
+      // The other side was faster.
+    }
+    clearTimeout(patience);
+    this.#hangUp();
   }
 
   #waitForFrame(): Promise<Uint8Array | null> {
@@ -111,8 +144,9 @@ export class StreamLink implements Link {
   }
 
   #hangUp(): void {
-    if (this.#hungUp) return;
-    this.#hungUp = true;
+    if (this.#markEnded === null) return;
+    this.#markEnded();
+    this.#markEnded = null;
     try {
       this.#stream.close();
     } catch {

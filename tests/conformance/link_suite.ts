@@ -1,5 +1,5 @@
 /** What every {@link Link} does. Run by `link_test.ts` over TCP, TLS and memory. */
-import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
 import { type Link, LinkClosed } from "../../system/link.ts";
 import { SeededRandom } from "../fakes/seeded_random.ts";
 
@@ -170,6 +170,56 @@ export function linkSuite({ name, pair, raw }: LinkHarness): void {
     assertEquals(await links.b.receive(), null);
     assertEquals(await links.b.receive(), null);
     await Promise.all(sending);
+  });
+
+  Deno.test(`${name}: what was sent before a close arrives, whatever the closing side did not read`, async () => {
+    await using links = await pair();
+    links.b.frameMax = MIB;
+    const sending = sendAll(links.b, Array(50).fill(filled(4000, 14))).catch(() => {});
+    assertEquals((await links.a.receive())?.length, 4000);
+    // More than the other side's buffers take as long as it does not read: some of it waits on this side.
+    const frames = [filled(MIB, 1), filled(MIB, 2)];
+    const leaving = frames.map((frame) => links.a.send(frame).catch(() => {}));
+    links.a.close();
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setTimeout(resolve, 1));
+    await expectAll(links.b, frames);
+    assertEquals(await links.b.receive(), null);
+    await Promise.all([sending, ...leaving]);
+  });
+
+  Deno.test(`${name}: a link has ended when both sides have closed`, async () => {
+    await using links = await pair();
+    await links.a.send(numbered(1));
+    await links.b.send(numbered(2));
+    links.a.close();
+    assertEquals(numberOf(await links.b.receive()), 1);
+    assertEquals(await links.b.receive(), null);
+    links.b.close();
+    await Promise.all([links.a.ended, links.b.ended]);
+  });
+
+  Deno.test(`${name}: it can be seen that a link waits to receive, and what waits to leave`, async () => {
+    await using links = await pair();
+    assertEquals([links.a.receiving, links.a.bytesWaiting], [false, 0]);
+    const receiving = links.a.receive();
+    assertEquals(links.a.receiving, true);
+    await links.b.send(numbered(1));
+    await receiving;
+    assertEquals(links.a.receiving, false);
+    const frame = filled(MIB, 1);
+    let sent = 0;
+    // In the end nothing moves any more, because the other side does not read.
+    void (async () => {
+      for (;; sent++) await links.a.send(frame);
+    })().catch(() => {});
+    for (let before = -1; before < sent;) {
+      before = sent;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assertGreater(links.a.bytesWaiting, MIB);
+    const { bytesSent } = links.a;
+    links.b.frameMax = MIB;
+    while (links.a.bytesSent === bytesSent) assertEquals((await links.b.receive())?.length, MIB);
   });
 
   Deno.test(`${name}: sending to a side that has closed ends with LinkClosed`, async () => {

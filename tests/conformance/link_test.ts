@@ -37,10 +37,10 @@ async function tcpPair(secure: boolean): Promise<LinkPair> {
   return {
     a,
     b,
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       a.close();
       b.close();
-      return Promise.resolve();
+      await Promise.all([a.ended, b.ended]);
     },
   };
 }
@@ -62,10 +62,10 @@ async function tcpRaw(secure: boolean): Promise<RawPeer> {
       await conn.write(new Uint8Array([length >>> 24, length >>> 16, length >>> 8, length]));
     },
     end,
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       end();
       link.close();
-      return Promise.resolve();
+      await link.ended;
     },
   };
 }

@@ -145,7 +145,7 @@ interface Waiter<T> {
 
 class MemLink implements Link {
   readonly peer: string;
-  bytesSent = 0;
+  readonly ended: Promise<void>;
   bytesReceived = 0;
   frameMax = FRAME_BYTES_MAX_AT_FIRST;
   /** The other end, for the accounts of what it has not received yet. */
@@ -158,12 +158,16 @@ class MemLink implements Link {
   #senders: Waiter<void>[] = [];
   /** Bytes that were sent and not yet received. */
   #outstanding = 0;
+  /** The same, and those that were received. */
+  #sent = 0;
+  #markEnded: () => void = () => {};
   #closedHere = false;
   #sendError: LinkClosed | null = null;
   #receiveError: LinkClosed | null = null;
 
   constructor(peer: string, windowBytes: number, carry: (cargo: Cargo) => void, cut: () => void) {
     this.peer = peer;
+    this.ended = new Promise((resolve) => this.#markEnded = resolve);
     this.#windowBytes = windowBytes;
     this.#carry = carry;
     this.#cut = cut;
@@ -173,10 +177,22 @@ class MemLink implements Link {
     return this.#sendError === null;
   }
 
+  get bytesSent(): number {
+    return this.#sent - this.#outstanding;
+  }
+
+  get bytesWaiting(): number {
+    return this.alive ? this.#outstanding : 0;
+  }
+
+  get receiving(): boolean {
+    return this.#receiver !== null;
+  }
+
   send(frame: Uint8Array): Promise<void> {
     invariant(frame.length > 0 && frame.length <= 0xffff_ffff, "a frame has an impossible length");
     if (this.#sendError !== null) return Promise.reject(new LinkClosed(this.#sendError.message));
-    this.bytesSent += PREFIX_BYTES + frame.length;
+    this.#sent += PREFIX_BYTES + frame.length;
     this.#outstanding += PREFIX_BYTES + frame.length;
     this.#carry({ kind: "frame", original: frame, copy: frame.slice() });
     if (this.#outstanding < this.#windowBytes) return Promise.resolve();
@@ -209,6 +225,7 @@ class MemLink implements Link {
 
   /** The connection is no more; `keep`: what has arrived can still be received. */
   breakOff(reason: string, keep: boolean): void {
+    this.#markEnded();
     this.#failSends(reason);
     this.#receiveError ??= new LinkClosed(reason);
     if (!keep) this.#inbox = [];
