@@ -14,7 +14,7 @@ import { Journal } from "./_journal.ts";
 import type { Output } from "./_output.ts";
 import { FolderBusy } from "./_replica.ts";
 import { ownEngine } from "./_serve.ts";
-import { userName } from "./_user.ts";
+import { ownerName } from "./_user.ts";
 
 export interface OfflineFolder {
   readonly history: FolderHistory;
@@ -54,7 +54,7 @@ export function openOffline(root: string, output: Output): OfflineFolder {
       disk,
       state,
     );
-    const [user, device] = [records.setting(OWNER_SETTING) ?? userName(), Deno.hostname()];
+    const [user, device] = [records.setting(OWNER_SETTING) ?? ownerName(), Deno.hostname()];
     if (records.setting(OWNER_SETTING) === null) records.setSetting(OWNER_SETTING, user);
     const actor = { user, device, replica: systemRandom.bytes(16).toHex(), clockOffset: 0 };
     return {

@@ -8,6 +8,8 @@ import { openState } from "../client/sqlite_state.ts";
 import type { State } from "../client/state.ts";
 import { authenticate, TOKEN_BYTES, tokenHash } from "../server/auth.ts";
 import { Folder } from "../server/folder.ts";
+import { type Accounts, MAIN_FOLDER } from "../server/accounts/accounts.ts";
+import { openServerAccounts } from "../server/accounts/former.ts";
 import { OWNER_SETTING } from "../server/history/folder_history.ts";
 import { ownerConnector } from "../server/owner_remote.ts";
 import { serveLink, type SessionEvents } from "../server/greet.ts";
@@ -27,7 +29,7 @@ import { listen } from "../system/tcp_link.ts";
 import { rootWatch, takeLock } from "./_replica.ts";
 import { SOFTWARE } from "./_software.ts";
 import { Upkeep } from "./_upkeep.ts";
-import { userName } from "./_user.ts";
+import { ownerName } from "./_user.ts";
 
 export interface ServeOptions {
   readonly root: string;
@@ -48,6 +50,7 @@ const SESSIONS_MAX = 4096;
 
 export class Server {
   readonly engine: Engine;
+  readonly accounts: Accounts;
   readonly folder: Folder;
   readonly upkeep: Upkeep;
   readonly address: string;
@@ -63,6 +66,7 @@ export class Server {
   private constructor(
     parts: {
       engine: Engine;
+      accounts: Accounts;
       folder: Folder;
       upkeep: Upkeep;
       disk: Disk;
@@ -75,6 +79,7 @@ export class Server {
     options: ServeOptions,
   ) {
     this.engine = parts.engine;
+    this.accounts = parts.accounts;
     this.folder = parts.folder;
     this.upkeep = parts.upkeep;
     this.#disk = parts.disk;
@@ -99,6 +104,14 @@ export class Server {
       opened.push(() => listener.close());
       const records = openRecords(`${dir}/server.db`, systemRandom, systemClock);
       opened.push(() => records.close());
+      const accounts = openServerAccounts({
+        dir,
+        owner: ownerName(),
+        random: systemRandom,
+        clock: systemClock,
+      });
+      opened.push(() => accounts.close());
+      accounts.setOwner(ownerName());
       const own = new UpkeepRecords(`${dir}/server.db`);
       opened.push(() => own.close());
       const contents = openContents(dir, { end: records.packEnd(), index: records });
@@ -111,15 +124,15 @@ export class Server {
       opened.push(() => state.close());
       const folder = new Folder({ records, contents, clock: systemClock, onCommit: options.onCommit });
       const engine = ownEngine(options, folder, disk, state);
-      records.setSetting(OWNER_SETTING, userName());
-      leaveCredential(records, listener.port, identity);
+      records.setSetting(OWNER_SETTING, ownerName());
+      leaveCredential(accounts, records, listener.port, identity);
       const release = () => {
         for (const close of opened.reverse()) close();
       };
       const between = <T>(work: () => T | Promise<T>) => folder.between(work);
       const upkeep = new Upkeep({ records, own, contents, clock: systemClock, between }, disk);
       return new Server(
-        { engine, folder, upkeep, disk, state, records, contents, listener, release },
+        { engine, accounts, folder, upkeep, disk, state, records, contents, listener, release },
         options,
       );
     } catch (error) {
@@ -152,6 +165,7 @@ export class Server {
 
   async #accept(signal: AbortSignal): Promise<void> {
     const parts = {
+      accounts: this.accounts,
       folder: this.folder,
       clock: systemClock,
       software: SOFTWARE,
@@ -188,7 +202,7 @@ export function ownEngine(
       folder,
       disk,
       clock: systemClock,
-      user: userName(),
+      user: ownerName(),
       device: Deno.hostname(),
       software: SOFTWARE,
       onDamaged: options.onDamaged,
@@ -201,6 +215,7 @@ export function ownEngine(
 
 /** Lets the server's own Unix user in without any set-up: the credential lies in the user's state directory. */
 function leaveCredential(
+  accounts: Accounts,
   records: Records,
   port: number,
   identity: Identity | null,
@@ -209,24 +224,18 @@ function leaveCredential(
   const tls = identity === null ? null : { caPem: identity.caPem };
   const folder = records.identity().folder;
   const known = usableCredential(server);
-  if (
-    known !== null && known.folder === folder && authenticate(records, known.device, decodeToken(known.token))
-  ) {
+  const claim = known === null
+    ? null
+    : { device: known.device, token: decodeToken(known.token), folder: MAIN_FOLDER };
+  if (known !== null && claim !== null && known.folder === folder && authenticate(accounts, claim) !== null) {
     if ((known.tls?.caPem ?? null) === (tls?.caPem ?? null)) return;
     writeCredential({ ...known, tls }, { at: server });
     return;
   }
   const token = systemRandom.bytes(TOKEN_BYTES);
   const device = [...systemRandom.bytes(16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const user = userName();
-  records.addDevice({
-    id: device,
-    name: Deno.hostname(),
-    user,
-    tokenHash: tokenHash(token),
-    created: systemClock.now(),
-    revoked: false,
-  });
+  const user = ownerName();
+  accounts.addDevice({ id: device, name: Deno.hostname(), user, tokenHash: tokenHash(token) });
   writeCredential({ server, tls, device, token: encodeToken(token), user, folder }, { at: server });
 }
 

@@ -1,8 +1,14 @@
 /** Who runs this program, by name. */
+import { accountName } from "../server/accounts/names.ts";
 
 /** As the login says, or the user database where cron or a container left the environment empty. */
 export function userName(): string {
   return Deno.env.get("USER") || Deno.env.get("LOGNAME") || nameOf(Deno.uid() ?? 0);
+}
+
+/** The name of this user's account on a server of its own. */
+export function ownerName(): string {
+  return accountName(userName());
 }
 
 /**

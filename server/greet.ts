@@ -9,7 +9,7 @@ import { FRAME_BYTES_MAX, HANDSHAKE_MS_MAX, HEARTBEAT_MS } from "../protocol/lim
 import { type Message, PROTOCOL_VERSIONS } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Link } from "../system/link.ts";
-import { EVERYTHING } from "./accounts/accounts.ts";
+import { type Accounts, MAIN_FOLDER, type Membership } from "./accounts/accounts.ts";
 import { authenticate } from "./auth.ts";
 import type { Caller } from "./caller.ts";
 import type { Folder } from "./folder.ts";
@@ -26,11 +26,14 @@ export interface SessionEvents {
 }
 
 export interface GreetParts {
+  readonly accounts: Accounts;
   readonly folder: Folder;
   readonly clock: Clock;
   readonly software: string;
   readonly events: SessionEvents;
 }
+
+const NO_RIGHTS = new Rights([]);
 
 /** Serves `link` until it ends. Never throws. */
 export async function serveLink(link: Link, parts: GreetParts, signal: AbortSignal): Promise<void> {
@@ -51,7 +54,7 @@ export async function serveLink(link: Link, parts: GreetParts, signal: AbortSign
 }
 
 async function greet(link: Link, parts: GreetParts): Promise<Session | null> {
-  const { clock, folder, events } = parts;
+  const { accounts, clock, folder, events } = parts;
   const deadline = new AbortController();
   void clock.sleep(HANDSHAKE_MS_MAX, deadline.signal).then(() => {
     if (!deadline.signal.aborted) link.close();
@@ -70,8 +73,13 @@ async function greet(link: Link, parts: GreetParts): Promise<Session | null> {
         "update the older side",
       );
     }
-    const device = authenticate(folder.records, message.device, message.token);
-    if (device === null) {
+    const { device: claimed, token } = message;
+    const admitted = authenticate(accounts, {
+      device: claimed,
+      token,
+      folder: message.folder || MAIN_FOLDER,
+    });
+    if (admitted === null) {
       events.onDenied(link.peer);
       throw new Refused(
         "denied",
@@ -79,15 +87,18 @@ async function greet(link: Link, parts: GreetParts): Promise<Session | null> {
         "ask the owner for an invitation",
       );
     }
+    const { device, membership } = admitted;
+    accounts.noteSeen(device.id);
     const actor: Actor = {
       user: device.user,
       device: device.name,
       replica: message.replica,
       clockOffset: message.clock - clock.now(),
     };
-    const caller: Caller = { actor, rights: () => Rights.ALL };
+    const rights = () => accounts.membership(device.user, MAIN_FOLDER)?.rights ?? NO_RIGHTS;
+    const caller: Caller = { actor, rights };
     link.frameMax = FRAME_BYTES_MAX;
-    await link.send(encode({ id, message: welcome(parts, version, caller) }));
+    await link.send(encode({ id, message: welcome(parts, version, caller, membership) }));
     return new Session(link, { folder, clock, caller, onBug: events.onBug });
   } catch (error) {
     await refuse(link, error);
@@ -97,22 +108,27 @@ async function greet(link: Link, parts: GreetParts): Promise<Session | null> {
   }
 }
 
-function welcome(parts: GreetParts, version: number, { actor, rights }: Caller): Message {
+function welcome(
+  parts: GreetParts,
+  version: number,
+  { actor }: Caller,
+  { view, rules }: Membership,
+): Message {
   const { folder, clock, software } = parts;
   const identity = folder.records.identity();
   return {
     type: "welcome",
     version,
     software,
-    folderName: "",
+    folderName: MAIN_FOLDER,
     folder: identity.folder,
     epoch: identity.epoch,
     head: folder.revision,
     clock: clock.now(),
     user: actor.user,
     deviceName: actor.device,
-    view: EVERYTHING,
-    rules: rights().rules.filter(({ access }) => access !== "none"),
+    view,
+    rules,
     conflicts: folder.openConflicts(actor.user),
     heartbeatMs: HEARTBEAT_MS,
   };

@@ -8,6 +8,7 @@ import type { SyncPath } from "../../core/path.ts";
 import type { Id } from "../../protocol/messages.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Random } from "../../system/random.ts";
+import { RecordsError } from "../store/records.ts";
 import {
   AccountError,
   type Accounts,
@@ -226,7 +227,12 @@ export class AccountBook implements Accounts {
     const now = this.#clock.now();
     const lastSeen = now - now % SEEN_MS;
     if (device === null || device.lastSeen === lastSeen) return;
-    this.#keep([{ table: "device", row: { ...device, lastSeen } }]);
+    try {
+      this.#keep([{ table: "device", row: { ...device, lastSeen } }]);
+    } catch (error) {
+      // A full disk keeps nobody out.
+      if (!(error instanceof RecordsError)) throw error;
+    }
   }
 
   invitations(): readonly Invitation[] {

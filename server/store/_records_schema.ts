@@ -2,7 +2,7 @@
 import type { ContentId, Entry } from "../../core/entry.ts";
 import type { SyncPath } from "../../core/path.ts";
 import { DatabaseError, type SqlRow, type SqlValue } from "../../system/sqlite.ts";
-import type { Conflict, Device, Operation, Version } from "./records.ts";
+import type { Conflict, Operation, Version } from "./records.ts";
 
 /** "fsyR" */
 export const APPLICATION_ID = 0x66737952;
@@ -10,7 +10,8 @@ export const VERSION = 1;
 
 /*
  * A row of `version` is kept small, since it is kept for ever: user, device and replica are one number, a content is 32
- * bytes. The index holds the heads alone, in the order in which clients ask for them.
+ * bytes. The index holds the heads alone, in the order in which clients ask for them. The table of devices stays empty:
+ * they are in the accounts (`server/accounts/former.ts` reads it in old files).
  */
 export const SCHEMA = `
   CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -138,9 +139,4 @@ export function conflictOf(row: SqlRow): Conflict {
   const [id, path, winner, loser, base, winnerUser, loserUser, reason, time, resolved] = row;
   const rest = { winner, loser, base, winnerUser, loserUser, reason, time } as Omit<Conflict, "id" | "path">;
   return { ...rest, id: id as number, path: path as SyncPath, resolved: resolved === 1 };
-}
-
-export function deviceOf(row: SqlRow): Device {
-  const [id, name, user, tokenHash, created, revoked] = row;
-  return { id, name, user, tokenHash, created, revoked: revoked === 1 } as Device;
 }

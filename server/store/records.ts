@@ -1,5 +1,5 @@
 /**
- * The server's memory of what happened: versions, heads, devices, where contents lie. `sqlite_records.ts` is the
+ * The server's memory of what happened: versions, heads, where contents lie. `sqlite_records.ts` is the
  * embedded one, `tests/fakes/mem_records.ts` its twin; both pass `tests/conformance/records_suite.ts`.
  */
 import type { ContentId, Entry } from "../../core/entry.ts";
@@ -44,16 +44,6 @@ export interface Conflict {
   readonly reason: string;
   readonly time: number;
   readonly resolved: boolean;
-}
-
-export interface Device {
-  readonly id: Id;
-  readonly name: string;
-  readonly user: string;
-  /** SHA-256 of the token. */
-  readonly tokenHash: Uint8Array;
-  readonly created: number;
-  readonly revoked: boolean;
 }
 
 /** A conflict that somebody settled. */
@@ -114,9 +104,6 @@ export interface Records {
   commit(commit: Commit): void;
   openConflicts(user: string | null): number;
   conflicts(): Conflict[];
-  device(id: Id): Device | null;
-  /** Adds a device, or replaces what was known of it. */
-  addDevice(device: Device): void;
   /** A free-form value kept with the folder. */
   setting(key: string): string | null;
   setSetting(key: string, value: string): void;

@@ -16,7 +16,6 @@ import {
   conflictOf,
   conflictValues,
   contentBytes,
-  deviceOf,
   SCHEMA,
   VERSION,
   VERSION_INSERT,
@@ -25,14 +24,7 @@ import {
   versionValues,
 } from "./_records_schema.ts";
 import type { Location, PackEnd } from "./contents.ts";
-import {
-  type Commit,
-  type Conflict,
-  type Device,
-  type Records,
-  RecordsError,
-  type Version,
-} from "./records.ts";
+import { type Commit, type Conflict, type Records, RecordsError, type Version } from "./records.ts";
 
 /** Heads that are read at once: a few milliseconds of work. */
 const PAGE_ROWS = 2000;
@@ -172,21 +164,6 @@ class SqliteRecords implements Records {
     return this.#attempt("read", () => this.#sql.conflicts.all().map(conflictOf));
   }
 
-  device(id: Id): Device | null {
-    return this.#attempt("read", () => {
-      const row = this.#sql.device.get(id);
-      return row === null ? null : deviceOf(row);
-    });
-  }
-
-  addDevice(device: Device): void {
-    const { id, name, user, tokenHash, created, revoked } = device;
-    this.#attempt(
-      "write",
-      () => this.#sql.addDevice.run(id, name, user, tokenHash, created, revoked ? 1 : 0),
-    );
-  }
-
   setting(key: string): string | null {
     return this.#attempt("read", () => (this.#sql.setting.get(key)?.[0] ?? null) as string | null);
   }
@@ -299,8 +276,6 @@ function prepareAll(db: Database) {
     openConflictsOf: prepare(
       "SELECT count(*) FROM conflict WHERE resolved = 0 AND (winner_user = ? OR loser_user = ?)",
     ),
-    device: prepare("SELECT id, name, user, token_hash, created, revoked FROM device WHERE id = ?"),
-    addDevice: prepare("INSERT OR REPLACE INTO device VALUES (?,?,?,?,?,?)"),
     setting: prepare("SELECT value FROM setting WHERE key = ?"),
     setSetting: prepare("INSERT OR REPLACE INTO setting VALUES (?, ?)"),
   };

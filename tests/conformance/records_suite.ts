@@ -270,23 +270,6 @@ export function recordsSuite(name: string, make: () => RecordsPlace): void {
     }
   });
 
-  test("devices come back, and are replaced", (records, reopen) => {
-    const device = {
-      id: "d1",
-      name: "laptop",
-      user: "ann",
-      tokenHash: new Uint8Array(32).fill(3),
-      created: 4,
-      revoked: false,
-    };
-    records.addDevice(device);
-    assertEquals(records.device("d1"), device);
-    records.addDevice({ ...device, revoked: true });
-    assertEquals(reopen().device("d1"), { ...device, revoked: true });
-  });
-
-  test("an unknown device is null", (records) => assertEquals(records.device("d2"), null));
-
   test("settings are kept, and cannot touch the records' own", (records, reopen) => {
     assertEquals(records.setting("constructor"), null);
     records.setSetting("constructor", "1");

@@ -4,7 +4,7 @@ import { invariant } from "../../core/invariant.ts";
 import { isAtOrBelow, type SyncPath } from "../../core/path.ts";
 import type { Id, Revision } from "../../protocol/messages.ts";
 import type { Location, PackEnd } from "../../server/store/contents.ts";
-import type { Commit, Conflict, Device, Records, Version } from "../../server/store/records.ts";
+import type { Commit, Conflict, Records, Version } from "../../server/store/records.ts";
 import { RecordsError } from "../../server/store/records.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Random } from "../../system/random.ts";
@@ -17,7 +17,6 @@ export class MemRecords implements Records {
   readonly #locations = new Map<ContentId, Location>();
   readonly #chunkLists = new Map<ContentId, Uint8Array>();
   readonly #conflicts: Conflict[] = [];
-  readonly #devices = new Map<Id, Device>();
   readonly #settings = new Map<string, string>();
   #revision: Revision = 0;
   #packEnd: PackEnd = { pack: 0, offset: 0 };
@@ -112,14 +111,6 @@ export class MemRecords implements Records {
 
   conflicts(): Conflict[] {
     return [...this.#conflicts];
-  }
-
-  device(id: Id): Device | null {
-    return this.#devices.get(id) ?? null;
-  }
-
-  addDevice(device: Device): void {
-    this.#devices.set(device.id, { ...device, tokenHash: device.tokenHash.slice() });
   }
 
   setting(key: string): string | null {

@@ -1,14 +1,16 @@
 /** The server of a simulated world: production folder, sessions and owner's engine over memory. */
 import { Engine } from "../../client/engine.ts";
 import type { EngineEvent } from "../../client/events.ts";
+import { MAIN_FOLDER } from "../../server/accounts/accounts.ts";
 import { tokenHash } from "../../server/auth.ts";
 import { Folder } from "../../server/folder.ts";
 import { ownerConnector } from "../../server/owner_remote.ts";
 import { serveLink } from "../../server/greet.ts";
 import { ContentsError } from "../../server/store/contents.ts";
-import type { Commit, Device } from "../../server/store/records.ts";
+import type { Commit } from "../../server/store/records.ts";
 import type { Listener } from "../../system/link.ts";
 import type { SkewedClock } from "../fakes/manual_clock.ts";
+import { MemAccounts } from "../fakes/mem_accounts.ts";
 import { MemContents, type PrivateFiles } from "../fakes/mem_contents.ts";
 import { MemDisk } from "../fakes/mem_disk.ts";
 import type { MemNetwork } from "../fakes/mem_network.ts";
@@ -47,7 +49,7 @@ export class ServerMachine {
   contents: MemContents;
   engine: Engine | null = null;
   readonly #parts: ServerParts;
-  readonly #devices: Device[] = [];
+  readonly #accounts: MemAccounts;
   #identity: bigint;
   #life: Life | null = null;
   #listener: Listener | null = null;
@@ -59,6 +61,9 @@ export class ServerMachine {
     this.state = new MemState(parts.random.fork());
     this.#identity = parts.random.fork().seed;
     this.records = new MemRecords(new SeededRandom(this.#identity), parts.clock);
+    // A seed of its own: worlds that were found by their seed stay what they are.
+    this.#accounts = new MemAccounts(new SeededRandom(1n), parts.clock);
+    this.#accounts.setOwner("owner");
     this.contents = this.#makeContents();
     this.watch = new WatchEvents(parts.clock, parts.random.fork(), parts.ports.hint);
     this.disk.onEvent = (path) => this.watch.note(path);
@@ -74,9 +79,10 @@ export class ServerMachine {
   }
 
   addDevice(id: string, name: string, user: string, token: Uint8Array): void {
-    const device = { id, name, user, tokenHash: tokenHash(token), created: this.clock.now(), revoked: false };
-    this.#devices.push(device);
-    this.records.addDevice(device);
+    this.#accounts.addUser({ name: user });
+    const right = { access: "write", history: true } as const;
+    this.#accounts.grant(MAIN_FOLDER, null, { kind: "user", name: user }, right);
+    this.#accounts.addDevice({ id, name, user, tokenHash: tokenHash(token) });
   }
 
   start(): void {
@@ -127,7 +133,7 @@ export class ServerMachine {
       if (life.alive && !(error instanceof ProcessKilled)) this.#parts.onFailure(error);
     };
     const events = { onOpen: () => {}, onClose: () => {}, onDenied: () => {}, onBug };
-    const parts = { folder, clock: this.clock, software: "sim", events };
+    const parts = { accounts: this.#accounts, folder, clock: this.clock, software: "sim", events };
     for (;;) {
       const link = await listener.accept();
       if (link === null) return;
@@ -154,7 +160,6 @@ export class ServerMachine {
     if (!sameIdentity) this.#identity++;
     this.state = new MemState(this.#parts.random.fork());
     this.records = new MemRecords(new SeededRandom(this.#identity), this.clock);
-    for (const device of this.#devices) this.records.addDevice(device);
     this.contents = this.#makeContents();
   }
 
