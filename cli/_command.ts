@@ -1,4 +1,4 @@
-/** What a command is, and how its line is read: flag > environment `FSYNC_<FLAG>` > default. */
+/** What a command is, and how its line is read: flag > environment `FSYNC_<FLAG>` > configuration file > default. */
 import { parseArgs } from "@std/cli/parse-args";
 import { closestString } from "@std/text";
 import { UsageError } from "./_exit.ts";
@@ -45,8 +45,19 @@ export const COMMON_FLAGS: readonly Flag[] = [
   { name: "help", help: "show this page" },
 ];
 
+/** What the configuration file says for a flag of a command. */
+export interface FileSettings {
+  find(command: string, flag: string): { readonly value: string | boolean } | null;
+}
+
+const NO_FILE: FileSettings = { find: () => null };
+
 /** Reads the words after a command's name. @throws {UsageError} */
-export function readArguments(command: Command, args: readonly string[]): Context {
+export function readArguments(
+  command: Command,
+  args: readonly string[],
+  settings: FileSettings = NO_FILE,
+): Context {
   const flags = [...command.flags, ...COMMON_FLAGS];
   const booleans = flags.filter((flag) => flag.value === undefined).map((flag) => flag.name);
   const strings = flags.filter((flag) => flag.value !== undefined).map((flag) => flag.name);
@@ -65,12 +76,18 @@ export function readArguments(command: Command, args: readonly string[]): Contex
     }
   }
   const words = parsed._.map(String);
-  const on = (name: string) =>
-    parsed[name] === true || (parsed[name] !== true && isTrue(fromEnvironment(name)));
+  const fromFile = (name: string) => settings.find(command.name, name)?.value;
+  const on = (name: string) => {
+    if (parsed[name] === true) return true;
+    if (args.includes(`--${name}=false`)) return false;
+    const environment = fromEnvironment(name);
+    return environment === undefined ? fromFile(name) === true : isTrue(environment);
+  };
   const output = new Output({ json: on("json"), quiet: on("quiet"), verbose: on("verbose") });
   const value = (name: string) => {
     const given = parsed[name];
-    return typeof given === "string" ? given : fromEnvironment(name);
+    const text = typeof given === "string" ? given : fromEnvironment(name) ?? fromFile(name);
+    return typeof text === "string" ? text : undefined;
   };
   if (!on("help")) checkWords(command, words);
   return {
@@ -83,7 +100,8 @@ export function readArguments(command: Command, args: readonly string[]): Contex
   };
 }
 
-function fromEnvironment(flag: string): string | undefined {
+/** What the environment says for a flag; an empty text is nothing. */
+export function fromEnvironment(flag: string): string | undefined {
   const text = Deno.env.get(`FSYNC_${flag.toUpperCase().replaceAll("-", "_")}`);
   return text === "" ? undefined : text;
 }

@@ -2,10 +2,12 @@
  * The command line: one file per command, loaded only when chosen. This is the only room with console output and exit
  * codes. Start reading at {@link main}; `_replica.ts` and `_serve.ts` put the rooms together.
  */
-import { type Command, nearest, readArguments } from "./_command.ts";
+import { existsSync } from "@std/fs";
+import { type Command, type FileSettings, nearest, readArguments } from "./_command.ts";
 import { EXIT, explain, UsageError } from "./_exit.ts";
 import { commandHelp, groupHelp, type Listed, overview } from "./_help.ts";
 import { Output } from "./_output.ts";
+import { settingsPath } from "./_settings_table.ts";
 import { returnFreedMemory } from "../system/memory.ts";
 
 /**
@@ -71,6 +73,11 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,
   }],
+  ["config", {
+    summary: "what is set, and where it comes from",
+    group: "set-up",
+    load: async () => (await import("./config.ts")).config,
+  }],
   ["completion", {
     summary: "the completion script of a shell, on stdout",
     group: "set-up",
@@ -120,13 +127,29 @@ async function dispatch(args: readonly string[], output: Output): Promise<number
     throw new UsageError(`Cannot run "${name}": there is no such command`, hint);
   }
   const command = await known.load();
-  const context = readArguments(command, rest);
+  const context = readArguments(command, rest, rest.includes("--help") ? undefined : await settingsFor(name));
   if (context.on("help")) {
     output.line(commandHelp(command));
     return EXIT.ok;
   }
   returnFreedMemory();
   return await command.run(context);
+}
+
+/** Commands that must work when the configuration file does not. */
+const WITHOUT_SETTINGS: ReadonlySet<string> = new Set([
+  "config",
+  "version",
+  "completion",
+  "install",
+  "uninstall",
+]);
+
+/** What the configuration file says; the code that reads it is only loaded if there is one. @throws {SetupError} */
+async function settingsFor(command: string): Promise<FileSettings | undefined> {
+  if (WITHOUT_SETTINGS.has(command) || !existsSync(settingsPath())) return undefined;
+  const { Settings } = await import("./_settings.ts");
+  return Settings.load();
 }
 
 async function help(words: readonly string[], output: Output): Promise<number> {

@@ -194,3 +194,8 @@ declare module "@std/text" {
     options?: CompareOptions,
   ): string[];
 }
+
+declare module "@std/toml" {
+  /** @throws {SyntaxError} with the line and column at which it is wrong */
+  export function parse(tomlString: string): Record<string, unknown>;
+}
