@@ -138,6 +138,8 @@ function sentence(event: EngineEvent, now: number): string | null {
       }`;
     case "problem":
       return `Problem: ${displayPath(event.reason)}`;
+    case "undone":
+      return `Deleted here, but you may only read: ${displayPath(event.path)}; it is fetched again`;
     case "held":
       return `Held: ${event.deletes} of ${event.files} files were deleted ${
         event.side === "here" ? "here" : "on the server"

@@ -35,7 +35,7 @@ export class EarlyPush {
   /** Returns whether anything went out, and with it the bytes that were kept. */
   async send(): Promise<boolean> {
     if (this.#fresh.length < EARLY_MIN) return false;
-    const { trees, busy } = this.#replica;
+    const { trees, busy, writes } = this.#replica;
     const fresh = this.#fresh;
     this.#fresh = [];
     for (const path of fresh) {
@@ -43,7 +43,7 @@ export class EarlyPush {
       if (
         !found || found.chunks !== null || busy.has(path) || trees.synced.has(path) || trees.remote.has(path)
       ) continue;
-      if (this.#inodes.has(found.stat.ino)) continue;
+      if (this.#inodes.has(found.stat.ino) || !writes.mayWrite(path)) continue;
       const parent = parentOf(path);
       if (parent !== null && !trees.synced.has(parent) && !this.#sent.has(parent)) continue;
       if (parent !== null && trees.remote.has(parent)) continue;

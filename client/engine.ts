@@ -6,6 +6,7 @@
  * 2. Events and notices only record that there is something to do; {@link Engine.#cycle} alone decides what.
  * 3. "in sync" is said only when the last look was complete, nothing differs, and nothing waits.
  */
+import type { Rule } from "../core/access.ts";
 import type { Entry } from "../core/entry.ts";
 import { hasAncestorIn, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
 import { type Plan, plan } from "../core/plan.ts";
@@ -45,6 +46,10 @@ export interface EngineStatus {
   readonly state: SyncState;
   readonly connected: boolean;
   readonly user: string;
+  /** Its name on the server. */
+  readonly folder: string;
+  /** What this user may do in it, as far as the server tells. */
+  readonly rules: readonly Rule[];
   readonly files: number;
   readonly pendingUp: number;
   readonly pendingDown: number;
@@ -87,6 +92,7 @@ export class Engine {
   #state: SyncState = "unknown";
   #connected = false;
   #user = "";
+  #folderName = "";
   #conflicts = 0;
   #reason = "";
   #lastFullLook = 0;
@@ -137,6 +143,8 @@ export class Engine {
       state: this.#state,
       connected: this.#connected,
       user: this.#user,
+      folder: this.#folderName,
+      rules: this.#user === "" ? [] : this.#replica.writes.rules,
       files: trees.files,
       pendingUp: trees.local.size,
       pendingDown: trees.remote.size,
@@ -240,8 +248,9 @@ export class Engine {
 
   /** Decides what a failed session means: try again later, or a person is needed. */
   #lost(error: unknown): void {
+    // A request that was refused (rights may have just changed) is no reason to give up; not being let in is.
     const fatal = error instanceof HeldError || (error instanceof StateError && !passes(error)) ||
-      (error instanceof RemoteError && ["denied", "version", "forbidden", "notFound"].includes(error.code));
+      (error instanceof RemoteError && ["denied", "version"].includes(error.code));
     if (fatal || !(error instanceof Error)) throw error;
     const expected = error instanceof UnreachableError || error instanceof RemoteError ||
       error instanceof DiskError || error instanceof StateError ||
@@ -275,7 +284,7 @@ export class Engine {
           if (this.#replica.unsure.size > 0) {
             this.#later("unsure", this.#sureMs, signal, () => this.#retryUnsure());
           }
-          if (this.#gate.resting) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
+          if (this.#deletesRest) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
           await this.#replica.flush();
           this.#noteState();
@@ -321,7 +330,12 @@ export class Engine {
   /** Nothing is under way or waits for a moment to pass. */
   #isQuiet(): boolean {
     return !this.#hasWork() && this.#transfers.size === 0 && this.#replica.unsteady.size === 0 &&
-      !this.#gate.resting;
+      !this.#deletesRest;
+  }
+
+  /** Deletes wait for more of their kind. */
+  get #deletesRest(): boolean {
+    return this.#gate.resting || this.#replica.writes.resting;
   }
 
   #hasWork(): boolean {
@@ -346,8 +360,10 @@ export class Engine {
       remote.close();
       throw error;
     }
-    const { folder, epoch, user, conflicts } = remote.welcome;
-    if (state.binding().folder === null) state.write({ binding: { folder, epoch } });
+    const { folder, epoch, user, conflicts, folderName, rules } = remote.welcome;
+    if (state.binding().epoch === null) state.write({ binding: { folder, epoch } });
+    this.#replica.writes.begin(rules);
+    this.#folderName = folderName;
     this.#connected = true;
     this.#user = user;
     this.#conflicts = conflicts;
@@ -359,22 +375,24 @@ export class Engine {
 
   async #subscribe(remote: Remote): Promise<void> {
     const { trees } = this.#replica;
-    const since = trees.cursor();
+    const { view } = remote.welcome;
+    // What came into sight with another view may be older than the cursor.
+    const since = trees.view === view ? trees.cursor() : 0;
     // Whoever asks from the beginning is told what is there, not what is gone: that is what nobody speaks of.
-    const unheard = new Set<SyncPath>(since === 0 ? [...trees.synced.keys(), ...trees.remote.keys()] : []);
+    if (since === 0) trees.beginListing();
     await remote.subscribe(since, true, (changes: Changes) => {
       for (const notice of changes.notices) {
-        if (notice.kind !== "moved") unheard.delete(notice.path);
         trees.noteNotice(notice);
         this.#replica.blocked.delete(notice.kind === "moved" ? notice.to : notice.path);
       }
-      trees.upTo = Math.max(trees.upTo, changes.upTo);
+      trees.noteUpTo(changes.upTo);
       this.#conflicts = changes.conflicts;
       if (changes.notices.length > 0) this.#remoteNews = true;
       this.#wake();
     });
-    for (const path of unheard) {
-      trees.noteNotice({ kind: "gone", path, revision: trees.upTo, author: { user: "", device: "" } });
+    if (since > 0) return;
+    for (const path of trees.endListing(view)) {
+      this.#replica.blocked.delete(path);
       this.#remoteNews = true;
     }
   }
@@ -511,7 +529,8 @@ export class Engine {
         created.set(path, { entry: found.entry, ino: found.stat.ino });
       }
     }
-    return findRenames({ gone, created, remoteChanged: trees.remote.keys() });
+    return findRenames({ gone, created, remoteChanged: trees.remote.keys() })
+      .filter((rename) => this.#replica.writes.mayRename(rename));
   }
 
   /** Renames go first, one round after the other: a rename inside a renamed directory shows only then. */
@@ -529,7 +548,8 @@ export class Engine {
     const { trees, busy, blocked } = this.#replica;
     const local = new Map<SyncPath, Entry | null>();
     for (const [path, found] of trees.local) local.set(path, found?.entry ?? null);
-    const whole = plan({ synced: trees.synced, local, remote: trees.remote });
+    const all = plan({ synced: trees.synced, local, remote: trees.remote });
+    const whole = this.#replica.writes.filter(all, this.#watching);
     const scope = this.#scope;
     const free = (step: { readonly path: SyncPath }) =>
       !busy.has(step.path) && !blocked.has(step.path) && (scope === null || isInScope(scope, step.path));
@@ -545,6 +565,10 @@ export class Engine {
 
   async #carryOut(todo: Plan, push: Push, pull: Pull): Promise<void> {
     const { trees } = this.#replica;
+    for (const { path, revision } of this.#replica.writes.orphans()) {
+      trees.agreeGone(path, revision);
+      if (!trees.local.has(path)) this.#replica.lookAgain.set(path, "shallow");
+    }
     for (const step of todo.adopt) {
       if (step.entry === null) trees.agreeGone(step.path, step.revision);
       else {
@@ -555,6 +579,7 @@ export class Engine {
         trees.agree(step.path, step.entry, step.revision, stat, chunks);
       }
       trees.local.delete(step.path);
+      this.#replica.clearProblem(step.path);
     }
     const upload = async () => {
       for (const step of todo.push) await push.add(step);
@@ -589,7 +614,7 @@ export class Engine {
     const { trees } = this.#replica;
     if (this.#gate.held !== null) return this.#setState("held");
     if (trees.problems.size > 0) return this.#setState("problems");
-    const settled = this.#completeLook && !this.#gate.resting && this.#replica.unsteady.size === 0 &&
+    const settled = this.#completeLook && !this.#deletesRest && this.#replica.unsteady.size === 0 &&
       trees.local.size === 0 &&
       trees.remote.size === 0 &&
       this.#transfers.size === 0 && this.#connected;

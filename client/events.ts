@@ -17,6 +17,8 @@ export type EngineEvent =
     readonly storedAs: SyncPath | null;
   }
   | { readonly type: "problem"; readonly path: string; readonly reason: string }
+  /** Deleted here by somebody who may not; it is fetched again. */
+  | { readonly type: "undone"; readonly path: SyncPath }
   | {
     readonly type: "held";
     readonly side: "here" | "server";

@@ -18,10 +18,10 @@ export function checkIdentity(binding: Binding, welcome: Welcome): void {
       HINT,
     );
   }
-  if (binding.epoch !== welcome.epoch) {
+  if (binding.epoch !== null && binding.epoch !== welcome.epoch) {
     throw new HeldError("Cannot sync: the server's history was replaced since the last sync", HINT);
   }
-  if (welcome.head < binding.cursor) {
+  if (welcome.head < Math.max(binding.cursor, binding.seen)) {
     throw new HeldError(
       "Cannot sync: the server is older than what this directory has seen (restored from a backup?)",
       HINT,

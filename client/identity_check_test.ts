@@ -9,7 +9,11 @@ const BINDING: Binding = {
   folder: "f1",
   epoch: "e1",
   cursor: 100,
+  seen: 120,
+  view: "v1",
   server: "nas:65432",
+  folderName: "",
+  credential: "",
   lastSync: 0,
 };
 
@@ -19,11 +23,23 @@ const CASES: readonly {
   server: { folder: string; epoch: string; head: number };
   refused: string | null;
 }[] = [
-  { name: "the same server", server: { folder: "f1", epoch: "e1", head: 100 }, refused: null },
-  { name: "the same server, further on", server: { folder: "f1", epoch: "e1", head: 101 }, refused: null },
+  { name: "the same server", server: { folder: "f1", epoch: "e1", head: 120 }, refused: null },
+  { name: "the same server, further on", server: { folder: "f1", epoch: "e1", head: 121 }, refused: null },
+  {
+    name: "a folder that was joined and never synced",
+    binding: { epoch: null, cursor: 0, seen: 0 },
+    server: { folder: "f1", epoch: "e7", head: 0 },
+    refused: null,
+  },
+  {
+    name: "another folder than the one that was joined",
+    binding: { epoch: null, cursor: 0, seen: 0 },
+    server: { folder: "f2", epoch: "e1", head: 0 },
+    refused: "another server folder",
+  },
   {
     name: "the first meeting",
-    binding: { folder: null, epoch: null, cursor: 0 },
+    binding: { folder: null, epoch: null, cursor: 0, seen: 0 },
     server: { folder: "x", epoch: "y", head: 0 },
     refused: null,
   },
@@ -45,6 +61,12 @@ const CASES: readonly {
   {
     name: "an older backup",
     server: { folder: "f1", epoch: "e1", head: 99 },
+    refused: "restored from a backup",
+  },
+  {
+    name: "an older backup, while the folder is to be listed anew",
+    binding: { cursor: 0 },
+    server: { folder: "f1", epoch: "e1", head: 119 },
     refused: "restored from a backup",
   },
 ];

@@ -195,6 +195,7 @@ export class Pull {
       }
       trees.local.delete(step.path);
       trees.agreeGone(step.path, step.revision);
+      this.#replica.clearProblem(step.path);
       this.#replica.emit({ type: "removed", path: step.path, author });
     });
   }

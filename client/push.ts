@@ -219,6 +219,7 @@ export class Push {
     }
     if (result.status === "error") {
       if (result.code === "corrupt") this.#replica.lookAgain.set(step.path, "deep");
+      else if (result.code === "forbidden") this.#refused(step.path);
       else this.#replica.problem(step.path, result.message, "push");
       return;
     }
@@ -234,6 +235,12 @@ export class Push {
         bytes: step.entry.kind === "file" ? step.entry.size : 0,
       });
     }
+  }
+
+  /** The server lets us less than its rules said: the next plan keeps the change here, or undoes it. */
+  #refused(path: SyncPath): void {
+    this.#replica.writes.refuse(path);
+    this.again++;
   }
 
   #settleDelete(step: PushStep, result: UploadResult): void {

@@ -8,8 +8,9 @@ import type { Clock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
 import type { Random } from "../system/random.ts";
 import type { EngineEvent } from "./events.ts";
-import type { State } from "./state.ts";
+import type { Binding, State } from "./state.ts";
 import { type Found, type Problem, Trees } from "./trees.ts";
+import { WriteGate } from "./write_gate.ts";
 
 export interface ReplicaParts {
   readonly disk: Disk;
@@ -38,6 +39,7 @@ export class Replica {
   /** Paths whose step failed; not tried again before something changes or a full look. */
   readonly blocked = new Set<SyncPath>();
   readonly emit: (event: EngineEvent) => void;
+  readonly writes: WriteGate;
   /** Changes that were told of, so that a second try is not told as a second change. */
   readonly announced = new Map<SyncPath, Found | null>();
   #lastWrite: Promise<void> = Promise.resolve();
@@ -48,7 +50,8 @@ export class Replica {
     this.clock = parts.clock;
     this.random = parts.random;
     this.emit = parts.onEvent;
-    this.trees.load(parts.state.load(), parts.state.binding().cursor);
+    this.writes = new WriteGate({ trees: this.trees, clock: parts.clock, emit: parts.onEvent });
+    this.trees.load(parts.state.load(), parts.state.binding());
   }
 
   /** The chunk list of the synced content at `path`, `null` if it is small or unknown. */
@@ -64,13 +67,13 @@ export class Replica {
    * @throws {DiskError | StateError} then the trees in memory are ahead, and {@link reload} is needed
    */
   makeDurable(): Promise<void> {
-    const cursor = this.trees.cursor();
+    const known = this.#known();
     const change = this.trees.takePending((path) => this.state.chunks(path));
     const write = this.#lastWrite.then(async () => {
       await this.disk.sync();
-      const moved = cursor !== this.state.binding().cursor;
+      const moved = this.#isNews(known);
       if (change.set.length + change.gone.length + change.moved.length === 0 && !moved) return;
-      this.state.write(moved ? { ...change, binding: { cursor } } : change);
+      this.state.write(moved ? { ...change, binding: known } : change);
       this.trees.written(change);
     });
     // One failure must not make every later write fail: the caller of this one decides.
@@ -80,9 +83,19 @@ export class Replica {
 
   /** The same, if there is anything to write. */
   async flush(): Promise<void> {
-    if (this.trees.hasPending || this.trees.cursor() !== this.state.binding().cursor) {
+    if (this.trees.hasPending || this.#isNews(this.#known())) {
       await this.makeDurable();
     } else await this.#lastWrite;
+  }
+
+  /** How far the server is known. A new view is remembered only with what its listing left to do. */
+  #known(): Pick<Binding, "cursor" | "seen" | "view"> {
+    return { cursor: this.trees.cursor(), seen: this.trees.seen, view: this.trees.view };
+  }
+
+  #isNews({ cursor, seen, view }: Pick<Binding, "cursor" | "seen" | "view">): boolean {
+    const stored = this.state.binding();
+    return cursor !== stored.cursor || seen !== stored.seen || view !== stored.view;
   }
 
   /** Goes back to what the state says. */
@@ -92,7 +105,7 @@ export class Replica {
     this.lookAgain.clear();
     this.unsteady.clear();
     this.unsure.clear();
-    this.trees.load(this.state.load(), this.state.binding().cursor);
+    this.trees.load(this.state.load(), this.state.binding());
   }
 
   /** Notes that a step failed, and says so once. */

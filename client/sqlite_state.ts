@@ -9,11 +9,20 @@ import { isAtOrBelow, type SyncPath } from "../core/path.ts";
 import type { Stat } from "../system/disk.ts";
 import type { Random } from "../system/random.ts";
 import { Database, DatabaseError, type SqlRow, type SqlValue, type Statement } from "../system/sqlite.ts";
-import { type Binding, type State, type StateChange, StateError, type Synced } from "./state.ts";
+import {
+  type Binding,
+  newBinding,
+  NOWHERE,
+  type State,
+  type StateChange,
+  StateError,
+  type Synced,
+  type Where,
+} from "./state.ts";
 
 /** "fsyS" */
 const APPLICATION_ID = 0x66737953;
-const VERSION = 1;
+const VERSION = 2;
 
 /*
  * Times of a stat in µs and inode numbers may pass 2^53, where an integer column could not be read back; a real column
@@ -29,11 +38,24 @@ const SCHEMA = `
   CREATE TABLE chunks (path TEXT PRIMARY KEY, list BLOB NOT NULL);
   CREATE TABLE binding (
     one INTEGER PRIMARY KEY CHECK (one = 1), replica TEXT NOT NULL, folder TEXT, epoch TEXT,
-    cursor INTEGER NOT NULL, server TEXT NOT NULL, last_sync REAL NOT NULL
+    cursor INTEGER NOT NULL, server TEXT NOT NULL, last_sync REAL NOT NULL,
+    seen INTEGER NOT NULL, view TEXT, folder_name TEXT NOT NULL, credential TEXT NOT NULL
   )`;
+
+/** Before views there was one folder and one user; what it lists first tells what it may see. */
+const UPGRADES = new Map([[
+  1,
+  `ALTER TABLE binding ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE binding ADD COLUMN view TEXT;
+   ALTER TABLE binding ADD COLUMN folder_name TEXT NOT NULL DEFAULT '';
+   ALTER TABLE binding ADD COLUMN credential TEXT NOT NULL DEFAULT ''`,
+]]);
 
 const COLUMNS = "path, revision, kind, size, mtime, mode, text, " +
   "stat_size, stat_mtime, stat_ctime, stat_ino, stat_mode, stat_nlink";
+
+const BINDING_COLUMNS =
+  "replica, folder, epoch, cursor, server, last_sync, seen, view, folder_name, credential";
 
 const KINDS = ["file", "dir", "link"] as const;
 /** Rows that are in memory twice while they are read. */
@@ -61,13 +83,13 @@ class SqliteState implements State {
     this.#db = this.#attempt("open", () => {
       return new Database(
         path,
-        { applicationId: APPLICATION_ID, version: VERSION, schema: SCHEMA },
+        { applicationId: APPLICATION_ID, version: VERSION, schema: SCHEMA, upgrades: UPGRADES },
         "normal",
       );
     });
     try {
       this.#sql = this.#attempt("open", () => prepareAll(this.#db));
-      this.#binding = this.#attempt("open", () => this.#readBinding() ?? this.#makeBinding(""));
+      this.#binding = this.#attempt("open", () => this.#readBinding() ?? this.#makeBinding(NOWHERE));
     } catch (error) {
       this.#db.close();
       throw error;
@@ -113,7 +135,7 @@ class SqliteState implements State {
       this.#db.durably(() => {
         this.#sql.clearRows.run();
         this.#sql.clearChunks.run();
-        return this.#makeBinding(this.#binding.server);
+        return this.#makeBinding(this.#binding);
       }));
   }
 
@@ -153,20 +175,41 @@ class SqliteState implements State {
   #readBinding(): Binding | null {
     const row = this.#sql.binding.get();
     if (row === null) return null;
-    const [replica, folder, epoch, cursor, server, lastSync] = row;
-    return { replica, folder, epoch, cursor, server, lastSync } as Binding;
+    const [replica, folder, epoch, cursor, server, lastSync, seen, view, folderName, credential] = row;
+    return {
+      replica,
+      folder,
+      epoch,
+      cursor,
+      seen,
+      view,
+      server,
+      folderName,
+      credential,
+      lastSync,
+    } as Binding;
   }
 
-  #makeBinding(server: string): Binding {
-    const replica = this.#random.bytes(16).toHex();
-    const binding = { replica, folder: null, epoch: null, cursor: 0, server, lastSync: 0 };
+  #makeBinding(where: Where): Binding {
+    const binding = newBinding(this.#random.bytes(16).toHex(), where);
     this.#writeBinding(binding);
     return binding;
   }
 
   #writeBinding(binding: Binding): void {
-    const { replica, folder, epoch, cursor, server, lastSync } = binding;
-    this.#sql.setBinding.run(replica, folder, epoch, cursor, server, lastSync);
+    const { replica, folder, epoch, cursor, server, lastSync, seen, view, folderName, credential } = binding;
+    this.#sql.setBinding.run(
+      replica,
+      folder,
+      epoch,
+      cursor,
+      server,
+      lastSync,
+      seen,
+      view,
+      folderName,
+      credential,
+    );
   }
 
   #attempt<T>(action: string, work: () => T): T {
@@ -196,8 +239,10 @@ function prepareAll(db: Database) {
     moveChunks: prepare(`UPDATE chunks SET path = ? || substr(path, length(?) + 1) WHERE ${inside}`),
     clearTargetChunks: prepare(`DELETE FROM chunks WHERE ${inside}`),
     clearChunks: prepare("DELETE FROM chunks"),
-    binding: prepare("SELECT replica, folder, epoch, cursor, server, last_sync FROM binding"),
-    setBinding: prepare("INSERT OR REPLACE INTO binding VALUES (1, ?, ?, ?, ?, ?, ?)"),
+    binding: prepare(`SELECT ${BINDING_COLUMNS} FROM binding`),
+    setBinding: prepare(
+      `INSERT OR REPLACE INTO binding (one, ${BINDING_COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
   };
 }
 

@@ -75,11 +75,35 @@ Deno.test("a database of another program, or of another kind of ours, is refused
 Deno.test("a state of a newer program is refused, and left as it is", () => {
   using place = new DatabasePlace("state.db");
   open(place.path).close();
-  place.execute("PRAGMA user_version = 2");
+  place.execute("PRAGMA user_version = 3");
   const before = Deno.readFileSync(place.path);
   const error = assertThrows(() => open(place.path), StateError, "newer") as StateError;
   assertEquals(error.code, "newer");
   assertEquals(Deno.readFileSync(place.path), before);
+});
+
+Deno.test("a state of format 1 opens with all that it knew", () => {
+  using place = new DatabasePlace("state.db");
+  place.replace(Deno.readFileSync(new URL("../tests/fixtures/state_format_1.db", import.meta.url)));
+  for (let run = 1; run <= 2; run++) {
+    const state = open(place.path);
+    const { replica: _, ...binding } = state.binding();
+    assertEquals(binding, {
+      folder: "f".repeat(32),
+      epoch: "e".repeat(32),
+      cursor: 4,
+      seen: 0,
+      view: null,
+      server: "nas:65432",
+      folderName: "",
+      credential: "",
+      lastSync: 1_700_000_002_000,
+    });
+    const rows = [...state.load()].map(([path, { entry, revision }]) => `${path} ${entry.kind} @${revision}`);
+    assertEquals(rows, ["dir dir @1", "dir/file.txt file @2", "large file @4", "link link @3"]);
+    assertEquals(state.chunks(parsePath("large")), new Uint8Array(72).fill(7));
+    state.close();
+  }
 });
 
 Deno.test("a killed process leaves a state of whole writes", () => {

@@ -25,12 +25,41 @@ export interface Binding {
   /** The server's folder and epoch, once known. */
   readonly folder: Id | null;
   readonly epoch: Id | null;
-  /** Every head up to here is in the synced tree. */
+  /** Every head up to here is in the synced tree. 0 also means that only a listing from the beginning can tell. */
   readonly cursor: Revision;
+  /** Greatest revision that the server ever told of: a server whose head is less has lost its memory. */
+  readonly seen: Revision;
+  /** What this user could see when the folder was last listed completely; `null`: it never was. */
+  readonly view: Id | null;
   /** Address given by the user, e.g. `nas:65432`; empty for the local server. */
   readonly server: string;
+  /** Name of the folder on the server; empty: the one that it was started with. */
+  readonly folderName: string;
+  /** Key of the stored credential that opens the server; empty: the one for its address. */
+  readonly credential: string;
   /** Wall clock of the last pass that ended in sync, ms; 0 if there was none. */
   readonly lastSync: number;
+}
+
+/** Where the folder of a server is to be had. */
+export type Where = Pick<Binding, "server" | "folderName" | "credential">;
+
+export const NOWHERE: Where = { server: "", folderName: "", credential: "" };
+
+/** The binding of a replica that was never synced. */
+export function newBinding(replica: Id, { server, folderName, credential }: Where): Binding {
+  return {
+    replica,
+    folder: null,
+    epoch: null,
+    cursor: 0,
+    seen: 0,
+    view: null,
+    server,
+    folderName,
+    credential,
+    lastSync: 0,
+  };
 }
 
 /** Applied in the order: `moved`, `set`, `gone`. */
@@ -51,8 +80,8 @@ export interface State {
   /** Applies all of `change` or nothing. @throws {StateError} */
   write(change: StateChange): void;
   /**
-   * Forgets every row and which folder it belongs to, keeps the server's address, and makes a new replica identity (a
-   * first sync follows).
+   * Forgets every row and which folder it belongs to, keeps where that folder is to be had (address, name, credential),
+   * and makes a new replica identity (a first sync follows).
    */
   reset(): void;
   close(): void;

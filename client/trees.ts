@@ -6,9 +6,9 @@ import { type ContentId, type Entry, sameEntry } from "../core/entry.ts";
 import { isAtOrBelow, isBelow, rebase, type SyncPath } from "../core/path.ts";
 import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import { invariant } from "../core/invariant.ts";
-import type { Author, Notice, Revision } from "../protocol/messages.ts";
+import type { Author, Id, Notice, Revision } from "../protocol/messages.ts";
 import { sameStat, type Stat } from "../system/disk.ts";
-import type { StateChange, Synced } from "./state.ts";
+import type { Binding, StateChange, Synced } from "./state.ts";
 
 /** A synced row in memory. `seen` marks the last walk that met it. */
 export interface SyncedNode {
@@ -49,9 +49,11 @@ export interface RemoteMove {
 export interface Problem {
   readonly path: string;
   readonly reason: string;
-  /** The look or step that met it; a later success of the same kind clears it. */
-  readonly at: "look" | "push" | "pull";
+  /** The look or step that met it; a later success of the same kind clears it. `rights`: `write_gate.ts` keeps it. */
+  readonly at: "look" | "push" | "pull" | "rights";
 }
+
+const NOBODY: Author = { user: "", device: "" };
 
 export class Trees {
   readonly synced = new Map<SyncPath, SyncedNode>();
@@ -60,6 +62,10 @@ export class Trees {
   readonly problems = new Map<string, Problem>();
   /** Everything that the server accepted up to here is in `remote` or `synced`. */
   upTo: Revision = 0;
+  /** What this user could see when everything was last listed; `null`: that was never. */
+  view: Id | null = null;
+  /** Greatest revision that the server told of. */
+  seen: Revision = 0;
   /** Chunk lists of rows that are not written yet. */
   readonly waitingChunks = new Map<SyncPath, Uint8Array>();
   /** Directories that the server renamed since the last cycle, in order. Hints: `remote` says the same path by path. */
@@ -69,6 +75,10 @@ export class Trees {
 
   /** Where a large content was last agreed on; may be out of date. */
   readonly #large = new Map<ContentId, SyncPath>();
+  /** Known paths that a listing, which is under way, has not named yet. */
+  #unnamed: Set<SyncPath> | null = null;
+  /** Paths that the last listing did not name and that are not agreed to be gone yet: only a listing can tell of them. */
+  readonly #unlisted = new Set<SyncPath>();
   /** Rows whose stat alone was renewed. */
   readonly #refresh = new Set<SyncPath>();
   #pending: {
@@ -77,8 +87,13 @@ export class Trees {
     moved: { from: SyncPath; to: SyncPath; revision: Revision }[];
   } = { set: new Map(), gone: new Set(), moved: [] };
 
-  load(rows: ReadonlyMap<SyncPath, Synced>, cursor: Revision): void {
+  load(
+    rows: ReadonlyMap<SyncPath, Synced>,
+    { cursor, seen, view }: Pick<Binding, "cursor" | "seen" | "view">,
+  ): void {
     this.upTo = cursor;
+    this.seen = seen;
+    this.view = view;
     for (const [path, row] of rows) {
       this.synced.set(path, { entry: row.entry, revision: row.revision, stat: row.stat, seen: 0 });
       this.#noteLarge(path, row.entry);
@@ -86,9 +101,34 @@ export class Trees {
     }
   }
 
+  /**
+   * The server is about to list everything that this user may see. Until {@link endListing} the cursor is 0: a listing
+   * that breaks off has to be made again.
+   */
+  beginListing(): void {
+    // What an earlier listing left out may be named now, and with a revision from before that listing.
+    for (const path of this.#unlisted) this.remote.delete(path);
+    this.#unlisted.clear();
+    this.#unnamed = new Set([...this.synced.keys(), ...this.remote.keys()]);
+  }
+
+  /** The listing is complete: what it did not name is gone for this user. Returns those paths. */
+  endListing(view: Id): ReadonlySet<SyncPath> {
+    const gone = this.#unnamed ?? new Set();
+    for (const path of gone) {
+      // Whatever its revision was: nobody says when it went, or went out of sight.
+      this.remote.set(path, { entry: null, revision: this.upTo, author: NOBODY });
+      this.#unlisted.add(path);
+    }
+    this.#unnamed = null;
+    this.view = view;
+    return gone;
+  }
+
   /** Both sides agree on `entry`. The change waits for {@link takePending}. */
   agree(path: SyncPath, entry: Entry, revision: Revision, stat: Stat | null, chunks: ChunkList | null): void {
     const node = this.synced.get(path);
+    this.#noteRevision(revision);
     if (node === undefined) {
       this.synced.set(path, { entry, revision, stat, seen: 0 });
       if (entry.kind === "file") this.files++;
@@ -167,7 +207,19 @@ export class Trees {
 
   #settleRemote(path: SyncPath, revision: Revision): void {
     const head = this.remote.get(path);
-    if (head !== undefined && head.revision <= revision) this.remote.delete(path);
+    if (head === undefined || head.revision > revision) return;
+    this.remote.delete(path);
+    this.#unlisted.delete(path);
+  }
+
+  #noteRevision(revision: Revision): void {
+    if (revision > this.seen) this.seen = revision;
+  }
+
+  /** The server said that every head up to here is known. */
+  noteUpTo(upTo: Revision): void {
+    this.upTo = Math.max(this.upTo, upTo);
+    this.#noteRevision(upTo);
   }
 
   /** A look found `found` at `path`. Returns whether that is a change. */
@@ -195,6 +247,8 @@ export class Trees {
   /** The server told of a head. */
   noteNotice(notice: Notice): void {
     if (notice.kind === "moved") return this.#noteMoved(notice);
+    this.#unnamed?.delete(notice.path);
+    this.#noteRevision(notice.revision);
     const entry = notice.kind === "set" ? notice.entry : null;
     const node = this.synced.get(notice.path);
     if (node !== undefined && node.revision >= notice.revision) return;
@@ -203,6 +257,7 @@ export class Trees {
     // A head that was known may be on its way here at this moment: then its end must not be forgotten.
     if (entry === null && node === undefined && known === undefined && !this.local.has(notice.path)) return;
     this.remote.set(notice.path, { entry, revision: notice.revision, author: notice.author });
+    this.#unlisted.delete(notice.path);
   }
 
   #noteMoved(notice: Extract<Notice, { kind: "moved" }>): void {
@@ -235,6 +290,7 @@ export class Trees {
 
   /** Every head up to here is agreed on: what is not yet, must be asked for again after a restart. */
   cursor(): Revision {
+    if (this.#unnamed !== null || this.#unlisted.size > 0) return 0;
     let cursor = this.upTo;
     for (const head of this.remote.values()) if (head.revision <= cursor) cursor = head.revision - 1;
     return cursor;
@@ -310,7 +366,11 @@ export class Trees {
     this.#large.clear();
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
+    this.#unnamed = null;
+    this.#unlisted.clear();
     this.upTo = 0;
+    this.view = null;
+    this.seen = 0;
     this.files = 0;
   }
 }

@@ -193,7 +193,7 @@ Deno.test("trees: an edit that came before its directory's move stays news, also
   const row = trees.takePending(() => null).set.find(([path]) => path === p("e/a"))![1];
 
   const restarted = new Trees();
-  restarted.load(new Map([[p("e/a"), row]]), trees.cursor());
+  restarted.load(new Map([[p("e/a"), row]]), { cursor: trees.cursor(), seen: 0, view: null });
   restarted.noteNotice(set("e/a", "edited", 4));
   assertEquals(remote(restarted), ["e/a: file 6 B @4"]);
 });

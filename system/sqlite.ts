@@ -26,6 +26,8 @@ export interface DatabaseFormat {
   readonly version: number;
   /** Statements that bring an empty file to `version`. */
   readonly schema: string;
+  /** Statements that bring a file from the version that is their key to the next one. */
+  readonly upgrades?: ReadonlyMap<number, string>;
 }
 
 /** A value of a row. */
@@ -117,8 +119,9 @@ export class Database {
     if (versionOf(this.#db) === format.version) return;
     this.transaction(() => {
       // Another process may have been quicker.
-      if (versionOf(this.#db) === format.version) return;
-      this.#db.exec(`${format.schema};
+      const found = versionOf(this.#db);
+      if (found === format.version) return;
+      this.#db.exec(`${found === 0 ? format.schema : upgrade(format, found)};
         PRAGMA application_id = ${format.applicationId}; PRAGMA user_version = ${format.version}`);
     });
   }
@@ -179,6 +182,17 @@ function checkHeader(db: DatabaseSync, format: DatabaseFormat): void {
   if (version > format.version) {
     throw new DatabaseError("newer", `its format ${version} is newer than this program's ${format.version}`);
   }
+}
+
+/** All statements from version `found` to the present one. */
+function upgrade({ version, upgrades }: DatabaseFormat, found: number): string {
+  const steps: string[] = [];
+  for (let from = found; from < version; from++) {
+    const step = upgrades?.get(from);
+    if (step === undefined) throw new DatabaseError("foreign", `its format ${found} is not known any more`);
+    steps.push(step);
+  }
+  return steps.join(";\n");
 }
 
 function versionOf(db: DatabaseSync): number {

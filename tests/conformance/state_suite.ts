@@ -73,7 +73,17 @@ export function stateSuite(name: string, make: () => StatePlace): void {
   test("a new state knows nothing but itself", (state) => {
     const { replica, ...rest } = state.binding();
     assert(/^[0-9a-f]{32}$/.test(replica));
-    assertEquals(rest, { folder: null, epoch: null, cursor: 0, server: "", lastSync: 0 });
+    assertEquals(rest, {
+      folder: null,
+      epoch: null,
+      cursor: 0,
+      seen: 0,
+      view: null,
+      server: "",
+      folderName: "",
+      credential: "",
+      lastSync: 0,
+    });
     assertEquals(state.load().size, 0);
     assertEquals(state.chunks(p("a")), null);
   });
@@ -182,7 +192,11 @@ export function stateSuite(name: string, make: () => StatePlace): void {
     const known: Partial<Binding> = {
       folder: "f".repeat(32),
       epoch: "e".repeat(32),
+      seen: 2 ** 53 - 1,
+      view: "a".repeat(32),
       server: "nas:1",
+      folderName: "Bilder & Töne",
+      credential: "nas_1_bob",
       lastSync: 1.7e12,
     };
     state.write({ binding: known });
@@ -192,10 +206,19 @@ export function stateSuite(name: string, make: () => StatePlace): void {
     assertEquals({ ...reopen().binding() }, expected as Binding);
   });
 
-  test("after a reset it is another replica of the same server", (state, reopen) => {
+  test("after a reset it is another replica of the same folder of the same server", (state, reopen) => {
     state.write({
       set: [[p("a"), file(1), new Uint8Array(36)]],
-      binding: { folder: "f", epoch: "e", cursor: 3, server: "s:1" },
+      binding: {
+        folder: "f",
+        epoch: "e",
+        cursor: 3,
+        seen: 5,
+        view: "v",
+        server: "s:1",
+        folderName: "n",
+        credential: "c",
+      },
     });
     const before = state.binding();
     state.reset();
@@ -207,7 +230,11 @@ export function stateSuite(name: string, make: () => StatePlace): void {
       folder: null,
       epoch: null,
       cursor: 0,
+      seen: 0,
+      view: null,
       server: "s:1",
+      folderName: "n",
+      credential: "c",
       lastSync: 0,
     });
     assertEquals(again.load().size, 0);

@@ -1,6 +1,6 @@
 /** The state of a replica in memory: the twin of `client/sqlite_state.ts`. */
 import type { Binding, State, StateChange, Synced } from "../../client/state.ts";
-import { StateError } from "../../client/state.ts";
+import { newBinding, NOWHERE, StateError, type Where } from "../../client/state.ts";
 import { invariant } from "../../core/invariant.ts";
 import { isAtOrBelow, rebase, type SyncPath } from "../../core/path.ts";
 import type { Random } from "../../system/random.ts";
@@ -25,7 +25,7 @@ export class MemState implements State {
 
   constructor(random: Random) {
     this.#random = random;
-    this.#binding = this.#newBinding("");
+    this.#binding = this.#newBinding(NOWHERE);
     this.#durable = this.#snapshot();
   }
 
@@ -52,7 +52,7 @@ export class MemState implements State {
   }
 
   reset(): void {
-    this.#binding = this.#newBinding(this.#binding.server);
+    this.#binding = this.#newBinding(this.#binding);
     this.#rows.clear();
     this.#chunks.clear();
     this.checkpoint();
@@ -114,9 +114,8 @@ export class MemState implements State {
     }
   }
 
-  #newBinding(server: string): Binding {
-    const replica = this.#random.bytes(16).toHex();
-    return { replica, folder: null, epoch: null, cursor: 0, server, lastSync: 0 };
+  #newBinding(where: Where): Binding {
+    return newBinding(this.#random.bytes(16).toHex(), where);
   }
 
   #snapshot(): Snapshot {
