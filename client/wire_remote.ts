@@ -5,7 +5,12 @@ import { packBlock, unpackBlock } from "../protocol/block.ts";
 import { decode, encode } from "../protocol/codec.ts";
 import { ContentChanged, dataMessages } from "../protocol/data_stream.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
-import { FRAME_BYTES_MAX, HANDSHAKE_MS_MAX, HEARTBEAT_MS, SILENCE_MS_MAX } from "../protocol/limits.ts";
+import {
+  FRAME_BYTES_MAX,
+  HANDSHAKE_MS_MAX,
+  HEARTBEAT_MS_MIN,
+  HEARTBEATS_MISSED_MAX,
+} from "../protocol/limits.ts";
 import {
   type Changes,
   type Hello,
@@ -18,6 +23,7 @@ import {
 import type { LargeSink, LargeSource, Remote, UploadRequest, VersionRef } from "../protocol/remote.ts";
 import type { Clock } from "../system/clock.ts";
 import { type Link, LinkClosed } from "../system/link.ts";
+import { deathOf } from "../system/pulse.ts";
 import { UnreachableError } from "./errors.ts";
 
 /** Who this client is. */
@@ -76,8 +82,6 @@ export class WireRemote implements Remote {
   onConflicts: (count: number) => void = () => {};
   #conflicts: number;
   #nextId = 1;
-  #lastHeard: number;
-  #lastSaid: number;
   #end: (reason: Error) => void = () => {};
 
   constructor(link: Link, welcome: Welcome, clock: Clock) {
@@ -85,10 +89,9 @@ export class WireRemote implements Remote {
     this.welcome = welcome;
     this.#conflicts = welcome.conflicts;
     this.#clock = clock;
-    this.#lastHeard = this.#lastSaid = clock.monotonic();
     this.closed = new Promise((resolve) => this.#end = resolve);
     void this.#receiveAll();
-    void this.#heartbeat();
+    void this.#watchPulse();
   }
 
   /** Bytes on the wire so far. */
@@ -233,7 +236,6 @@ export class WireRemote implements Remote {
   }
 
   async #send(id: number, message: Message): Promise<void> {
-    this.#lastSaid = this.#clock.monotonic();
     try {
       await this.#link.send(encode({ id, message }));
     } catch (error) {
@@ -246,7 +248,6 @@ export class WireRemote implements Remote {
       for (;;) {
         const frame = await this.#link.receive();
         if (frame === null) return this.#finish(new LinkClosed("the server closed the connection"));
-        this.#lastHeard = this.#clock.monotonic();
         const { id, message } = decode(frame);
         await this.#take(id, message);
       }
@@ -286,15 +287,13 @@ export class WireRemote implements Remote {
     throw new ProtocolError(`the server sent ${message.type} without being asked`);
   }
 
-  async #heartbeat(): Promise<void> {
+  async #watchPulse(): Promise<void> {
+    const everyMs = Math.max(this.welcome.heartbeatMs, HEARTBEAT_MS_MIN);
+    const silenceMs = HEARTBEATS_MISSED_MAX * everyMs;
+    const ping = () => void this.#send(0, { type: "ping" }).catch(() => {});
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#clock.sleep(HEARTBEAT_MS / 3, signal);
-      if (signal.aborted) return;
-      const now = this.#clock.monotonic();
-      if (now - this.#lastHeard > SILENCE_MS_MAX) return this.#finish(new LinkClosed("the server is silent"));
-      if (now - this.#lastSaid >= HEARTBEAT_MS) await this.#send(0, { type: "ping" }).catch(() => {});
-    }
+    const death = await deathOf({ link: this.#link, clock: this.#clock, everyMs, silenceMs, ping }, signal);
+    if (death !== null) this.#finish(new LinkClosed(death));
   }
 
   #finish(reason: Error): void {

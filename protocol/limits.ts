@@ -43,10 +43,14 @@ export const RULES_MAX = 1000;
 export const CA_PEM_BYTES_MAX = 16 * 1024;
 /** Longest heartbeat that a server may ask for: a dead link must show within minutes, and timers end at 2^31 ms. */
 export const HEARTBEAT_MS_MAX = 600_000;
+/** Whatever a server asks for, a client is not busy with heartbeats. */
+export const HEARTBEAT_MS_MIN = 1_000;
 /** Each side says something at least this often. */
 export const HEARTBEAT_MS = 15_000;
-/** Silence after which the other side is taken for dead: three heartbeats. */
-export const SILENCE_MS_MAX = 45_000;
+/** So many without a byte, and the other side is taken for dead. */
+export const HEARTBEATS_MISSED_MAX = 3;
+/** The same as a time. */
+export const SILENCE_MS_MAX = HEARTBEATS_MISSED_MAX * HEARTBEAT_MS;
 /** Time for TLS and Hello. */
 export const HANDSHAKE_MS_MAX = 10_000;
 /** Notices that wait for one slow subscriber before it is told to look again. */

@@ -15,14 +15,13 @@ export class Refused extends Error {
   }
 }
 
-/** Answers with the reason, as far as a client may know it. */
-export async function refuse(link: Link, error: unknown): Promise<void> {
+/**
+ * Answers with the reason, as far as a client may know it. It leaves when the caller closes the link: a side that does not
+ * read must not be waited for.
+ */
+export function refuse(link: Link, error: unknown): void {
   if (error instanceof LinkClosed) return;
-  try {
-    await link.send(encode({ id: 0, message: farewell(error) }));
-  } catch {
-    // Nobody waited for it.
-  }
+  link.send(encode({ id: 0, message: farewell(error) })).catch(() => {});
 }
 
 function farewell(error: unknown): Message {

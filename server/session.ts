@@ -30,6 +30,7 @@ import {
 } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import { type Link, LinkClosed } from "../system/link.ts";
+import { deathOf } from "../system/pulse.ts";
 import type { Caller } from "./caller.ts";
 import type { Folder } from "./folder.ts";
 import { FolderHistory } from "./history/folder_history.ts";
@@ -61,8 +62,6 @@ export class Session {
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #subscriber: Subscriber | null = null;
-  #lastHeard: number;
-  #lastSaid: number;
   #failure: unknown = null;
 
   constructor(link: Link, parts: SessionParts) {
@@ -73,19 +72,18 @@ export class Session {
     this.caller = parts.caller;
     const { actor } = parts.caller;
     this.#history = new FolderHistory({ folder: parts.folder, actor, clock: parts.clock });
-    this.#lastHeard = this.#lastSaid = parts.clock.monotonic();
   }
 
   /** Serves the link until it ends. Never throws. @returns why it ended */
   async run(): Promise<string> {
     let reason = "closed";
     try {
-      void this.#heartbeat();
+      void this.#watchPulse();
       await this.#serve();
     } catch (error) {
       const cause = this.#failure ?? error;
       reason = cause instanceof Error ? cause.message : String(cause);
-      if (this.#failure === null) await refuse(this.#link, error);
+      if (this.#failure === null) refuse(this.#link, error);
     } finally {
       this.#stop.abort();
       if (this.#subscriber !== null) this.#folder.leave(this.#subscriber);
@@ -97,9 +95,9 @@ export class Session {
   }
 
   /** Ends it, with a reason for the other side. */
-  async end(error: Refused): Promise<void> {
+  end(error: Refused): void {
     this.#failure ??= error;
-    await refuse(this.#link, error);
+    refuse(this.#link, error);
     this.#link.close();
   }
 
@@ -107,7 +105,6 @@ export class Session {
     for (;;) {
       const frame = await this.#link.receive();
       if (frame === null) return;
-      this.#lastHeard = this.#clock.monotonic();
       const { id, message } = decode(frame);
       this.#dispatch(id, message);
       while (this.#running.size >= REQUESTS_IN_FLIGHT_MAX) await Promise.race(this.#running);
@@ -151,7 +148,7 @@ export class Session {
       if (answer === null) {
         this.#failure ??= error;
         if (!(error instanceof LinkClosed) && !(error instanceof ProtocolError)) this.#onBug(error);
-        await refuse(this.#link, error);
+        refuse(this.#link, error);
         this.#link.close();
         return;
       }
@@ -161,20 +158,22 @@ export class Session {
   }
 
   async #send(id: number, message: Message): Promise<void> {
-    this.#lastSaid = this.#clock.monotonic();
     await this.#link.send(encode({ id, message }));
   }
 
-  /** Says something when there was silence, and ends a session whose other side is silent for too long. */
-  async #heartbeat(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#clock.sleep(HEARTBEAT_MS / 3, signal);
-      if (signal.aborted) return;
-      const now = this.#clock.monotonic();
-      if (now - this.#lastHeard > SILENCE_MS_MAX) return this.#link.close();
-      if (now - this.#lastSaid >= HEARTBEAT_MS) await this.#send(0, { type: "ping" }).catch(() => {});
-    }
+  /** Ends a session whose other side is dead. */
+  async #watchPulse(): Promise<void> {
+    const options = {
+      link: this.#link,
+      clock: this.#clock,
+      everyMs: HEARTBEAT_MS,
+      silenceMs: SILENCE_MS_MAX,
+    };
+    const ping = () => void this.#send(0, { type: "ping" }).catch(() => {});
+    const death = await deathOf({ ...options, ping }, this.#stop.signal);
+    if (death === null) return;
+    this.#failure ??= new LinkClosed(death);
+    this.#link.close();
   }
 
   async #subscribe(id: number, message: Subscribe): Promise<void> {
