@@ -14,15 +14,21 @@ export const ENVIRONMENT: readonly string[] = [
   "XDG_*",
   "HOME",
   "LOGNAME",
+  "NOTIFY_SOCKET",
   "NO_COLOR",
+  "PATH",
   "TMPDIR",
   "USER",
+  "WATCHDOG_*",
 ];
 
 /** What Deno tells about the system. */
 export const SYSTEM: readonly string[] = ["homedir", "hostname", "uid"];
 
-/** What the process may do; `docs/security.md` says what each is for. No child processes, no code from elsewhere. */
+/** The programs that `fsync install` and `uninstall` start, in `system/programs.ts`; nothing else starts one. */
+export const PROGRAMS: readonly string[] = ["/usr/bin/systemctl", "/bin/systemctl", "/usr/bin/crontab"];
+
+/** What the process may do; `docs/security.md` says what each is for. No code from elsewhere. */
 export const PERMISSIONS: readonly string[] = [
   "--no-prompt",
   "--allow-read",
@@ -30,6 +36,7 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-ffi",
   `--allow-sys=${SYSTEM.join(",")}`,
+  `--allow-run=${PROGRAMS.join(",")}`,
   `--allow-env=${ENVIRONMENT.join(",")}`,
   "--ignore-env",
 ];

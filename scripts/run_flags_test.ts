@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import config from "../deno.json" with { type: "json" };
-import { ENVIRONMENT, RUN_FLAGS, SYSTEM } from "./run_flags.ts";
+import { ENVIRONMENT, PROGRAMS, RUN_FLAGS, SYSTEM } from "./run_flags.ts";
 
 const ROOT = fromFileUrl(new URL("../", import.meta.url));
 const ROOMS = ["cli", "client", "core", "protocol", "server", "system", "watcher"];
@@ -23,8 +23,10 @@ Deno.test("what the program asks Deno about the system is what it may ask", () =
   assertEquals(found.filter(({ name }) => !SYSTEM.includes(name)), []);
 });
 
-Deno.test("the program starts no other program and reads nothing below /proc by Deno", () => {
-  assertEquals(matches(/\bDeno\.(Command|kill)\b/g), []);
+Deno.test("only what install needs is started, in one place, and nothing below /proc is read by Deno", () => {
+  assertEquals(matches(/\bDeno\.(Command|kill)\b/g), [{ file: "system/programs.ts", name: "Command" }]);
+  const named = matches(/"(\/(?:usr\/)?bin\/\w+)"/g).filter(({ file }) => file === "system/programs.ts");
+  assertEquals(named.map(({ name }) => name).toSorted(), PROGRAMS.toSorted());
   const direct = matches(/\bDeno\.(\w+)\([`"']\/(?:dev|proc|sys)\b/g);
   // Its place is where libc cannot be called.
   assertEquals(direct.filter(({ file }) => file !== "system/deno_sys.ts"), []);
