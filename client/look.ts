@@ -4,6 +4,7 @@
  */
 import { chunkContent, type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from "../core/chunk.ts";
 import { clampMtime, type ContentId, type Entry, MODE_MASK } from "../core/entry.ts";
+import { modeFromShared } from "../core/shared_mode.ts";
 import { ancestorsOf, joinPath, LINK_TARGET_BYTES_MAX, type SyncPath, utf8Length } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
 import { DiskError, type ReadDisk, type ReadHandle, sameStat, type Stat } from "../system/disk.ts";
@@ -64,11 +65,14 @@ class Look {
   #keptBytes = 0;
   #directories = 0;
   #byInode: Map<number, SyncPath> | null = null;
+  /** The group's bits are the folder's, not the file's. */
+  readonly #shared: boolean;
   readonly #buffer = new Uint8Array(SINGLE_CHUNK_MAX + 1);
 
   constructor(context: LookContext) {
     this.#context = context;
     this.#sliceStart = context.clock.monotonic();
+    this.#shared = context.disk.groupShared;
   }
 
   async run(request: LookRequest): Promise<LookOutcome> {
@@ -212,7 +216,7 @@ class Look {
     const seen = this.#generation;
     if (stat.kind === "dir") {
       return {
-        entry: { kind: "dir", mode: modeOf(stat, node) },
+        entry: { kind: "dir", mode: this.#modeOf(path, stat, node) },
         stat,
         racy: false,
         bytes: null,
@@ -259,12 +263,40 @@ class Look {
       : { entry: node.entry, stat, racy: false, bytes: null, chunks, seen: this.#generation };
   }
 
-  /** Synced files by inode, made when the first unknown file is met. */
+  /**
+   * The bits that the user means: where the disk stored other bits than were agreed on (a shared folder adds group
+   * bits), they count as unchanged as long as the disk says the same.
+   */
+  #modeOf(path: SyncPath, stat: Stat, node: SyncedNode | undefined): number {
+    const known = node?.entry;
+    if (
+      node?.stat && known !== undefined && known.kind !== "link" && node.stat.mode === stat.mode &&
+      node.stat.kind === stat.kind
+    ) {
+      return known.mode;
+    }
+    const mode = stat.mode & MODE_MASK;
+    if (!this.#shared) return mode;
+    const entry = known ?? this.#entryOfMoved(stat) ?? this.#context.trees.remote.get(path)?.entry ?? null;
+    const same = entry !== null && entry.kind === stat.kind && entry.kind !== "link";
+    return modeFromShared(mode, same ? entry.mode : null);
+  }
+
+  /** What was agreed on for something that seems to have come here from another path. */
+  #entryOfMoved(stat: Stat): Entry | null {
+    const from = this.#inodes().get(stat.ino);
+    const node = from === undefined ? undefined : this.#context.trees.synced.get(from);
+    if (node === undefined || node.stat?.kind !== stat.kind) return null;
+    const same = stat.kind === "dir" || (node.stat.size === stat.size && node.stat.mtimeUs === stat.mtimeUs);
+    return same ? node.entry : null;
+  }
+
+  /** Synced files and directories by inode, made when the first unknown one is met. */
   #inodes(): ReadonlyMap<number, SyncPath> {
     if (this.#byInode !== null) return this.#byInode;
     this.#byInode = new Map();
     for (const [path, node] of this.#context.trees.synced) {
-      if (node.stat !== null && node.entry.kind === "file") this.#byInode.set(node.stat.ino, path);
+      if (node.stat !== null && node.entry.kind !== "link") this.#byInode.set(node.stat.ino, path);
     }
     return this.#byInode;
   }
@@ -286,7 +318,7 @@ class Look {
         size: content.size,
         mtime: mtimeOf(after, node),
         // Of the same moment as the stat that is remembered, or a change between listing and reading stays unseen.
-        mode: modeOf(after, node),
+        mode: this.#modeOf(path, after, node),
         content: content.id,
       };
       const { bytes, chunks } = content;
@@ -424,19 +456,6 @@ interface ReadContent {
   readonly id: ContentId;
   readonly bytes: Uint8Array | null;
   readonly chunks: ChunkList | null;
-}
-
-/**
- * The bits that the user means: where the disk stored other bits than were agreed on (a shared folder adds group bits),
- * they count as unchanged as long as the disk says the same.
- */
-function modeOf(stat: Stat, node: SyncedNode | undefined): number {
-  if (
-    node?.stat && node.entry.kind !== "link" && node.stat.mode === stat.mode && node.stat.kind === stat.kind
-  ) {
-    return node.entry.mode;
-  }
-  return stat.mode & MODE_MASK;
 }
 
 /** The time that the user means; the same rule for disks that store times coarsely. */

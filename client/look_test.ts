@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
-import { describeEntry } from "../core/entry.ts";
+import { type ContentId, describeEntry } from "../core/entry.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import { ManualClock } from "../tests/fakes/manual_clock.ts";
 import { MemDisk, type MemDiskOptions } from "../tests/fakes/mem_disk.ts";
@@ -395,4 +395,69 @@ Deno.test("look: much work is done in slices of eight milliseconds", async () =>
   let slices = 0;
   await folder.look(ALL, { clock, onSlice: () => Promise.resolve(++slices > 0) });
   assertEquals([folder.trees.local.size, slices], [1050, 25]);
+});
+
+/** A shared folder, as a member's watcher with the usual umask finds it. */
+async function sharedFolder(): Promise<Folder> {
+  const folder = await sampleFolder({ groupShared: true });
+  folder.user.chmod("a", 0o664);
+  folder.user.chmod("d/b", 0o660);
+  await folder.clock.advance(10_000);
+  return folder;
+}
+
+function modesOf(folder: Folder): Record<string, string> {
+  const modes: Record<string, string> = {};
+  for (const [path, found] of folder.trees.local) {
+    if (found !== null && found.entry.kind !== "link") modes[path] = found.entry.mode.toString(8);
+  }
+  return modes;
+}
+
+Deno.test("look: in a shared folder the group's bits are no change, and no part of what is new", async () => {
+  const folder = await sharedFolder();
+  await folder.look();
+  assertEquals(modesOf(folder), { "d/b": "640" });
+  folder.agree();
+  folder.user.chmod("d", 0o2775);
+  folder.user.chmod("a", 0o644);
+  folder.user.write("new", "x");
+  folder.user.chmod("new", 0o660);
+  await folder.look();
+  assertEquals(modesOf(folder), { new: "600" });
+});
+
+Deno.test("look: in a shared folder a chmod travels, with the group's bits that were agreed on", async () => {
+  const folder = await sharedFolder();
+  await folder.look();
+  folder.agree();
+  folder.user.chmod("a", 0o775);
+  folder.user.chmod("d/b", 0o664);
+  folder.user.chmod("d", 0o2770);
+  await folder.look();
+  assertEquals(modesOf(folder), { a: "755", d: "750", "d/b": "644" });
+});
+
+Deno.test("look: in a shared folder what was moved keeps the bits that were agreed on", async () => {
+  const folder = await sharedFolder();
+  await folder.look();
+  folder.agree();
+  folder.user.chmod("d", 0o2770);
+  await folder.look();
+  folder.agree();
+  folder.user.rename("d/b", "b");
+  folder.user.rename("d", "e");
+  await folder.look();
+  assertEquals(modesOf(folder), { b: "640", e: "750", "e/e": "755", "e/e/c": "644" });
+});
+
+Deno.test("look: in a shared folder whose state is lost the server's bits are no change", async () => {
+  const folder = new Folder({ groupShared: true });
+  folder.user.write("f", "x");
+  folder.user.chmod("f", 0o664);
+  const entry = { kind: "file" as const, size: 1, mtime: 0, mode: 0o664, content: "c" as ContentId };
+  const author = { user: "", device: "" };
+  folder.trees.noteNotice({ kind: "set", path: parsePath("f"), revision: 1, entry, from: null, author });
+  await folder.look();
+  assertEquals(modesOf(folder), { f: "664" });
 });

@@ -4,6 +4,7 @@
  */
 import type { SyncPath } from "../core/path.ts";
 import { diskError } from "./errno.ts";
+import { type Sharing, sharingOf } from "./sharing.ts";
 import { O_DIRECTORY, O_PATH, type Sys } from "./sys.ts";
 
 /** Enough for a batch that goes back and forth between a few directories, and few enough for any descriptor limit. */
@@ -11,16 +12,9 @@ const OPEN_MAX = 16;
 /** Also inside a burst a descriptor is not trusted for longer, ms. */
 const AGE_MAX = 5;
 
-const S_ISGID = 0o2000;
-const S_IWGRP = 0o020;
-
 /** An open directory that holds something we work on. */
-export interface Parent {
+export interface Parent extends Sharing {
   readonly fd: number;
-  /** The group that what is written here gets, or `null` for the process's own (no set-gid bit). */
-  readonly gid: number | null;
-  /** Whether the members of the group may write here. */
-  readonly shared: boolean;
 }
 
 export class DirCache {
@@ -77,8 +71,8 @@ export class DirCache {
       this.#release(fd);
       return owner;
     }
-    const inherits = (owner.mode & S_ISGID) !== 0;
-    const parent = { fd, gid: inherits ? owner.gid : null, shared: inherits && (owner.mode & S_IWGRP) !== 0 };
+    const root = key === "" ? owner : this.#sys.owner(this.#rootFd);
+    const parent = { fd, ...sharingOf(owner, typeof root === "number" ? null : root) };
     if (this.#open.size === 0) this.#since = performance.now();
     if (this.#open.size >= OPEN_MAX) this.#dropOldest();
     this.#open.set(key, parent);

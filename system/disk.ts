@@ -82,6 +82,11 @@ export interface ReadDisk {
   open(path: SyncPath): ReadHandle;
   /** A file that changed less than this long before it was looked at may have changed unseen (µs). */
   readonly racyWindowUs: number;
+  /**
+   * Whether a Unix group shares the folder (its root has the set-gid bit and is writable for the group): then the
+   * group's bits of what stands in it say nothing about the file (see `core/shared_mode.ts`).
+   */
+  readonly groupShared: boolean;
 }
 
 export interface Meta {
@@ -141,7 +146,10 @@ export interface Disk extends ReadDisk {
   remove(path: SyncPath, expected: Stat): Checked<null>;
   /** Renames, if `from` still is `expected` and nothing stands at `to`. Returns the new stat of the moved thing. */
   move(from: SyncPath, to: SyncPath, expected: Stat): Checked<Stat>;
-  /** Sets bits and time of a file, or bits of a directory, in place, if it still is `expected`. */
+  /**
+   * Sets bits and time of a file, or bits of a directory, in place, if it still is `expected`. A file of another user,
+   * who alone may do that, is replaced by a copy.
+   */
   setMeta(path: SyncPath, meta: Partial<Meta>, expected: Stat): Checked<Stat>;
   /**
    * Gives the regular file at `path` a second name in the private area, if it still is `expected`; copies it where the

@@ -18,6 +18,7 @@ import { diskError, EEXIST, EINVAL, ELOOP, ENOENT, ENOTDIR } from "./errno.ts";
 import { hasFineTimes } from "./file_system.ts";
 import { OpenFile } from "./open_file.ts";
 import { systemRandom } from "./random.ts";
+import { isGroupShared } from "./sharing.ts";
 import { mayCopyInstead, StageArea } from "./stage_area.ts";
 import { StagedThing } from "./staged.ts";
 import { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, type Owner, type Sys } from "./sys.ts";
@@ -86,6 +87,11 @@ class RealDisk implements Disk {
     const info = this.#sys.statfs(this.#rootFd);
     return this.#sys.exactTimes && this.#identity.hasFraction && typeof info !== "number" &&
       hasFineTimes(info);
+  }
+
+  get groupShared(): boolean {
+    const owner = this.#sys.owner(this.#rootFd);
+    return typeof owner !== "number" && isGroupShared(owner.mode);
   }
 
   list(dir: SyncPath | null): DirItem[] {
@@ -218,6 +224,7 @@ class RealDisk implements Disk {
 
   setMeta(path: SyncPath, meta: Partial<Meta>, expected: Stat): Checked<Stat> {
     this.#touch(path, expected.kind === "dir");
+    this.#touched?.names(path);
     return this.#changes.setMeta(path, meta, expected);
   }
 

@@ -3,8 +3,8 @@ import { parsePath } from "../core/path.ts";
 import { diskSuite } from "../tests/conformance/disk_suite.ts";
 import { RealUser } from "../tests/fakes/user_side.ts";
 import { DenoSys } from "./deno_sys.ts";
-import { type Checked, type Disk, DiskError } from "./disk.ts";
-import { EINVAL, ENOSYS } from "./errno.ts";
+import { type Checked, type Disk, DiskError, sameStat } from "./disk.ts";
+import { EACCES, EINVAL, ENOSYS, EPERM } from "./errno.ts";
 import { isNetworkFileSystem } from "./file_system.ts";
 import { openLibc } from "./libc.ts";
 import { openByParts } from "./open_by_parts.ts";
@@ -87,6 +87,10 @@ function realTest(title: string, sys: Sys, body: (world: World) => void | Promis
       world.remove();
     }
   });
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 function stage(disk: Disk, text: string) {
@@ -224,6 +228,37 @@ for (const [name, sys] of systems) {
     assertEquals(done(disk.place(stage(disk, "z"), p("own/f"), null)).mode, 0o644);
     assertEquals(Deno.statSync(`${root}/shared/d/g`).gid, gid);
   });
+
+  realTest(
+    `a file whose bits and time another user alone may set is replaced by a copy (${name})`,
+    sys,
+    (world) => {
+      const { root, user } = world;
+      user.write("f", "content");
+      user.write("gone", "secret");
+      user.chmod("f", 0o664);
+      const before = world.disk.stat(p("f"))!;
+      // Done by descriptor on a path: what is not ours. A staged file is ours.
+      const foreign = instead(sys, {
+        setMtimeAny: () => -EPERM,
+        chmodAny: () => -EPERM,
+        open: (dir, at, flags, mode) =>
+          at === "gone" && flags < 0o1000000 ? -EACCES : sys.open(dir, at, flags, mode),
+      });
+      const disk = openDisk(root, { sys: foreign });
+      const seen = disk.stat(p("f"))!;
+      const now = done(disk.setMeta(p("f"), { mode: 0o755, mtime: 77_000 }, seen));
+      assert(now.ino !== before.ino);
+      assertEquals([now.mode, now.mtimeUs, text(user.read("f"))], [0o755, 77_000_000, "content"]);
+      const timed = done(disk.setMeta(p("f"), { mtime: 99_000 }, now));
+      assertEquals([timed.mode, timed.mtimeUs], [0o755, 99_000_000]);
+      const unread = disk.stat(p("gone"))!;
+      assertEquals(code(() => disk.setMeta(p("gone"), { mtime: 1 }, unread)), "permission");
+      assert(sameStat(disk.stat(p("gone")), unread));
+      assertEquals(names(`${root}/.fsync/stage`), []);
+      disk.close();
+    },
+  );
 
   const asRoot = Deno.uid() === 0;
   Deno.test({

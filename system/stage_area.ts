@@ -1,6 +1,6 @@
 /**
  * The private area of a folder: `.fsync/`, and in it `stage/`, where things are complete before they get their place.
- * Both are made when first needed, mode 0700.
+ * Both are made when first needed, mode 0700; below a private area that a group shares (`group_area.ts`), as that is.
  */
 import { invariant } from "../core/invariant.ts";
 import { MODE_MASK } from "../core/entry.ts";
@@ -10,6 +10,7 @@ import { diskError, EACCES, EEXIST, EMLINK, ENOENT, EOPNOTSUPP, EPERM, EXDEV } f
 import { applyMeta, copyAll, writeAll } from "./file_io.ts";
 import { LargeStage } from "./large_stage.ts";
 import { type Place, renameNew } from "./rename.ts";
+import { isGroupShared } from "./sharing.ts";
 import { StagedThing } from "./staged.ts";
 import {
   O_CREAT,
@@ -37,6 +38,7 @@ export class StageArea {
   #next = 0;
   #fd = -1;
   #privateFd = -1;
+  #shared = false;
   /** The private area is the folder's marker: only a folder that has none gets one, and only once. */
   #mayCreate: boolean;
 
@@ -61,7 +63,7 @@ export class StageArea {
     const fd = sys.open(privateFd, STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0) throw diskError(fd, "open", STAGE_PATH);
     // Below a folder with the set-gid bit the bit was inherited, and would be given on to what is staged.
-    if (made === 0) sys.chmod(fd, 0o700);
+    if (made === 0) sys.chmod(fd, this.#shared ? 0o2770 : 0o700);
     return fd;
   }
 
@@ -76,6 +78,8 @@ export class StageArea {
     const fd = sys.open(this.#rootFd, RESERVED_NAME, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0) throw diskError(fd, "open", RESERVED_NAME);
     this.#mayCreate = false;
+    const owner = sys.owner(fd);
+    this.#shared = typeof owner !== "number" && isGroupShared(owner.mode);
     return this.#privateFd = fd;
   }
 
@@ -142,10 +146,14 @@ export class StageArea {
       // It was finished before, with bits that do not let us write.
       const any = sys.open(dir, name, O_PATH | O_NOFOLLOW);
       if (any < 0) return any;
-      sys.chmodAny(any, 0o600);
+      const opened = sys.chmodAny(any, 0o600);
       sys.close(any);
+      // Of another user, who began it in a shared folder: it is begun anew.
+      if (opened < 0) sys.unlink(dir, name);
       return open(dir);
     });
+    // Whoever of the group goes on with it.
+    if (this.#shared) sys.chmod(fd, 0o660);
     const stat = sys.fstat(fd);
     if (typeof stat === "number" || stat.kind !== "file") {
       sys.close(fd);
@@ -177,6 +185,20 @@ export class StageArea {
       sys.close(fd);
     }
     return new StagedThing(staged, "file", meta.mode & MODE_MASK);
+  }
+
+  /** Stages a copy of a file that is open for reading, durable at once: what it replaces may be the only other one. */
+  copy(fromFd: number, size: number, meta: Meta, path: string): StagedThing {
+    const sys = this.#sys;
+    const name = this.freshName();
+    const fd = this.#make("create a file in", (dir) => sys.open(dir, name, O_WRITE_NEW, 0o600));
+    let result = copyAll(sys, fromFd, fd, size);
+    if (result === 0) result = applyMeta(sys, fd, meta);
+    if (result === 0) result = sys.fsyncNow(fd);
+    sys.close(fd);
+    if (result === 0) return new StagedThing(name, "file", meta.mode & MODE_MASK);
+    sys.unlink(this.fd, name);
+    throw diskError(result, "copy", path);
   }
 
   #linkHere(name: string, staged: string): boolean {

@@ -8,12 +8,12 @@ import { MODE_MASK } from "../core/entry.ts";
 import { nameOf, parentOf, type SyncPath, utf8Length } from "../core/path.ts";
 import type { DirCache, Parent } from "./dir_cache.ts";
 import { type Checked, DiskError, type Meta, sameStat, type Stat } from "./disk.ts";
-import { diskError, EEXIST, ELOOP, ENOENT, ENOTEMPTY } from "./errno.ts";
+import { diskError, EACCES, EEXIST, ELOOP, ENOENT, ENOTEMPTY, EPERM } from "./errno.ts";
 import { isUnsupported, type Place, renameNew } from "./rename.ts";
 import { modeIn } from "./sharing.ts";
 import type { StageArea } from "./stage_area.ts";
 import type { StagedThing } from "./staged.ts";
-import { O_NOFOLLOW, O_PATH, RENAME_EXCHANGE, type Sys } from "./sys.ts";
+import { O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, RENAME_EXCHANGE, type Sys } from "./sys.ts";
 
 /** Leaves room for a suffix in a name of 255 bytes. */
 const RECOVERED_NAME_BYTES = 190;
@@ -212,7 +212,11 @@ export class TreeChanges {
       if (found.kind === "link" || found.kind === "other") {
         throw new DiskError("not_a_file", "change", path, "it is not a file or directory");
       }
-      this.#applyMeta(fd, parent, found, meta, path);
+      const result = this.#applyMeta(fd, parent, found, meta);
+      // Only its owner may do that. Who may write to the directory may put another file there.
+      const isForeign = result === -EPERM || result === -EACCES;
+      if (isForeign && found.kind === "file") return this.#replaceByCopy(path, parent, meta, found, result);
+      if (result < 0) throw diskError(result, "change", path);
       const now = this.#look({ fd: parent.fd, name }, path);
       return now?.ino === expected.ino ? { done: true, value: now } : { done: false, found: now };
     } finally {
@@ -220,7 +224,33 @@ export class TreeChanges {
     }
   }
 
-  #applyMeta(fd: number, parent: Parent, found: Stat, meta: Partial<Meta>, path: SyncPath): void {
+  #replaceByCopy(
+    path: SyncPath,
+    parent: Parent,
+    meta: Partial<Meta>,
+    found: Stat,
+    reason: number,
+  ): Checked<Stat> {
+    const sys = this.#sys;
+    const fd = sys.open(parent.fd, nameOf(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) throw diskError(reason, "change", path);
+    let copy: StagedThing | null = null;
+    try {
+      const { mode = found.mode & MODE_MASK, mtime = Math.floor(found.mtimeUs / 1000) } = meta;
+      copy = this.#stage.copy(fd, found.size, { mode, mtime }, path);
+      const after = sys.fstat(fd);
+      if (typeof after === "number" || !sameStat(after, found)) {
+        return { done: false, found: this.#look({ fd: parent.fd, name: nameOf(path) }, path) };
+      }
+      return this.place(copy, path, found);
+    } finally {
+      sys.close(fd);
+      if (copy !== null) this.#stage.discard(copy);
+    }
+  }
+
+  /** Returns 0, or a negated error number. */
+  #applyMeta(fd: number, parent: Parent, found: Stat, meta: Partial<Meta>): number {
     let result = 0;
     if (meta.mtime !== undefined && found.kind === "file") result = this.#sys.setMtimeAny(fd, meta.mtime);
     if (result === 0 && meta.mode !== undefined) {
@@ -229,7 +259,7 @@ export class TreeChanges {
       const mode = modeIn(parent, found.kind, meta.mode & MODE_MASK) | kept;
       if (mode !== found.mode) result = this.#sys.chmodAny(fd, mode);
     }
-    if (result < 0) throw diskError(result, "change", path);
+    return result;
   }
 
   #look(place: Place, path: SyncPath): Stat | null {

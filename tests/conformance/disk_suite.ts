@@ -48,6 +48,7 @@ export function diskSuite(name: string, makeWorld: () => DiskWorld): void {
   placing(test);
   removingAndMoving(test);
   metadata(test);
+  sharing(test);
   privateArea(test);
 }
 
@@ -610,6 +611,56 @@ function metadata(test: Test): void {
     await assertRejects(() => disk.syncFile(p("none")), DiskError);
     assertEquals(text(user.read("d/b")), "x");
     assert(disk.freeBytes() > 0);
+  });
+}
+
+function sharing(test: Test): void {
+  const octal = (stat: Stat | null) => stat!.mode.toString(8);
+  const place = (disk: Disk, path: string, mode: number) =>
+    octal(done(disk.place(disk.stageBytes(bytes("x"), { mode, mtime: 0 }), p(path), null)));
+
+  test("in a folder that a group shares, what is written is the group's, wherever it lies", ({ disk, user }) => {
+    assertEquals(disk.groupShared, false);
+    user.mkdir("own");
+    user.chmod("own", 0o755);
+    user.chmod("", 0o2770);
+    assertEquals(disk.groupShared, true);
+    assertEquals([0o644, 0o600, 0o755, 0o444].map((mode) => place(disk, `f${mode}`, mode)), [
+      "664",
+      "660",
+      "775",
+      "444",
+    ]);
+    assertEquals(octal(done(disk.place(disk.stageDir(0o755), p("d"), null))), "2775");
+    assertEquals(place(disk, "d/f", 0o644), "664");
+    assertEquals(place(disk, "own/f", 0o640), "660");
+    assertEquals(octal(done(disk.place(disk.stageDir(0o700), p("own/d"), null))), "2770");
+    assertEquals(octal(disk.stat(p("own"))), "755");
+    const replaced = disk.place(disk.stageBytes(bytes("y"), META), p("d/f"), disk.stat(p("d/f")));
+    assertEquals(octal(done(replaced)), "664");
+  });
+
+  test("in a shared folder a chmod keeps the group's bits, a mkdir the set-gid bit", ({ disk, user }) => {
+    user.chmod("", 0o2770);
+    user.write("f", "x");
+    user.mkdir("d/e");
+    assertEquals(octal(disk.stat(p("f"))), "644");
+    assertEquals(octal(disk.stat(p("d/e"))), "2755");
+    assertEquals(octal(done(disk.setMeta(p("f"), { mode: 0o600 }, disk.stat(p("f"))!))), "660");
+    assertEquals(octal(done(disk.setMeta(p("d/e"), { mode: 0o700 }, disk.stat(p("d/e"))!))), "2770");
+  });
+
+  test("a directory with the set-gid bit shares what is in it, the rest of the folder stays", ({ disk, user }) => {
+    user.mkdir("own");
+    user.mkdir("shared");
+    user.mkdir("inherits");
+    user.chmod("shared", 0o2770);
+    user.chmod("inherits", 0o2755);
+    assertEquals(disk.groupShared, false);
+    assertEquals(place(disk, "shared/f", 0o644), "664");
+    assertEquals(place(disk, "own/f", 0o644), "644");
+    assertEquals(place(disk, "inherits/f", 0o644), "644");
+    assertEquals(octal(done(disk.place(disk.stageDir(0o755), p("inherits/d"), null))), "2755");
   });
 }
 

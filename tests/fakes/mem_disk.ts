@@ -18,6 +18,7 @@ import {
   type StageFile,
   type Stat,
 } from "../../system/disk.ts";
+import { isGroupShared, modeIn, S_ISGID } from "../../system/sharing.ts";
 import { type Inode, MemInodes, type NameOp } from "./mem_inodes.ts";
 import { MemUser } from "./mem_user.ts";
 import { powerCut } from "./power_cut.ts";
@@ -29,6 +30,8 @@ export interface MemDiskOptions {
   readonly capacity?: number;
   /** How coarse times are, µs; also the racy window. Default 1: every change shows, the window is 0. */
   readonly granularityUs?: number;
+  /** A Unix group shares the folder: its root has mode 2770. */
+  readonly groupShared?: boolean;
 }
 
 /**
@@ -61,10 +64,22 @@ export class MemDisk implements Disk {
     this.racyWindowUs = granularity > 1 ? granularity : 0;
     this.capacity = options.capacity ?? CAPACITY;
     this.inodes = new MemInodes(options.clock ?? (() => 1_735_689_600_000), granularity);
+    if (options.groupShared === true) this.inodes.root.mode = 0o2770;
+    this.inodes.root.makeDurable();
     this.user = new MemUser(this.inodes, {
       changed: (path) => this.onEvent?.(path),
       reserve: (bytes, path) => this.#reserve("write", path, bytes),
     });
+  }
+
+  get groupShared(): boolean {
+    return isGroupShared(this.inodes.root.mode);
+  }
+
+  /** The bits that something gets in the directory `parent`. */
+  #modeIn(parent: Inode, kind: "file" | "dir", mode: number): number {
+    const gid = this.groupShared || (parent.mode & S_ISGID) !== 0 ? 0 : null;
+    return modeIn({ gid, shared: this.groupShared || isGroupShared(parent.mode) }, kind, mode);
   }
 
   #check(op: string, action: string, path: string): void {
@@ -253,6 +268,11 @@ export class MemDisk implements Disk {
       throw new DiskError("not_found", "write", path, "the staged thing is gone");
     }
     const from = { dir: this.inodes.stage, name: thing.name };
+    const { kind, mode } = thing.inode;
+    if (kind === "file" || kind === "dir") {
+      const bits = this.#modeIn(dir, kind, mode);
+      if (bits !== mode) this.inodes.setMeta(thing.inode, { mode: bits });
+    }
     // An exchange and a removal, as on the real disk: a power cut can come between them.
     this.inodes.rename([{ dir, name, to: thing.inode }, { ...from, to: target }]);
     if (target !== null) this.#drop(thing.name);
@@ -320,11 +340,14 @@ export class MemDisk implements Disk {
     this.#check("setMeta", "change", path);
     const found = this.#expect(path, expected, "change");
     if ("done" in found) return found;
-    const { inode } = found;
+    const { dir, inode } = found;
     if (inode.kind !== "file" && inode.kind !== "dir") {
       throw new DiskError("not_a_file", "change", path, "it is not a file or directory");
     }
-    const mode = meta.mode === undefined ? {} : { mode: meta.mode & MODE_MASK };
+    const kept = inode.kind === "dir" ? inode.mode & ~MODE_MASK : 0;
+    const mode = meta.mode === undefined
+      ? {}
+      : { mode: this.#modeIn(dir, inode.kind, meta.mode & MODE_MASK) | kept };
     const mtime = meta.mtime === undefined || inode.kind === "dir" ? {} : { mtime: Math.floor(meta.mtime) };
     this.inodes.setMeta(inode, { ...mode, ...mtime });
     return this.#changed(path, inode);

@@ -1,3 +1,4 @@
+import { S_ISGID } from "../../system/sharing.ts";
 import type { Inode, MemInodes, NameChange } from "./mem_inodes.ts";
 import { asBytes, type Dumped, type UserSide } from "./user_side.ts";
 
@@ -38,6 +39,7 @@ export class MemUser implements UserSide {
   }
 
   #need(path: string): Inode {
+    if (path === "") return this.#inodes.root;
     const { dir, name } = this.#slot(path);
     const inode = dir.entries.get(name);
     if (inode === undefined) throw new Error(`Nothing at ${JSON.stringify(path)}`);
@@ -111,7 +113,7 @@ export class MemUser implements UserSide {
       const at = parts.slice(0, depth).join("/");
       const { dir, name } = this.#slot(at);
       const there = dir.entries.get(name);
-      if (there === undefined) this.#put(at, this.#inodes.create("dir", 0o755));
+      if (there === undefined) this.#put(at, this.#inodes.create("dir", 0o755 | (dir.mode & S_ISGID)));
       else if (there.kind !== "dir") throw new Error(`Something is at ${JSON.stringify(at)}`);
     }
   }

@@ -31,6 +31,7 @@ export interface UserSide {
   removeTree(path: string): void;
   symlink(target: string, path: string): void;
   hardLink(from: string, to: string): void;
+  /** "" is the root. */
   chmod(path: string, mode: number): void;
   /** Sets the modification time, milliseconds. */
   touch(path: string, mtime: number): void;

@@ -24,6 +24,7 @@ export interface ClientParts {
   readonly random: SeededRandom;
   readonly network: MemNetwork;
   readonly granularityUs: number;
+  readonly groupShared: boolean;
   readonly ports: Ports;
   readonly onEvent: (event: EngineEvent) => void;
   readonly onFailure: (error: unknown) => void;
@@ -58,7 +59,11 @@ export class ClientMachine {
     this.#parts = parts;
     this.name = parts.name;
     this.clock = parts.clock;
-    this.disk = new MemDisk({ clock: () => parts.clock.now(), granularityUs: parts.granularityUs });
+    this.disk = new MemDisk({
+      clock: () => parts.clock.now(),
+      granularityUs: parts.granularityUs,
+      groupShared: parts.groupShared,
+    });
     this.state = new MemState(parts.random.fork());
     this.deviceId = parts.random.bytes(16).toHex();
     this.deviceToken = parts.random.bytes(32);

@@ -21,6 +21,8 @@ export interface Scheme {
   readonly mode: "pass" | "watch";
   readonly granularityUs: number;
   readonly lostHints: number;
+  /** Clients whose folder a Unix group shares. */
+  readonly groupShared: readonly number[];
   /** Each ends with everything healed and at rest. */
   readonly phases: readonly (readonly SimStep[])[];
   /** Whether a fresh client joins at the end. */
@@ -135,6 +137,7 @@ export function generate(seed: bigint, only: readonly string[] = []): Scheme {
     lostHints: random.chance(0.5) ? 0.3 : 0,
     phases: Array.from({ length: 3 }, () => Array.from({ length: random.between(4, STEPS_MAX) }, make)),
     fresh: random.chance(0.3),
+    groupShared: random.chance(0.15) ? [...Array(clients).keys()].filter(() => random.chance(0.6)) : [],
   };
 }
 

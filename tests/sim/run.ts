@@ -99,9 +99,12 @@ export function describeStep({ do: what, actor, path, to, n, pause }: SimStep): 
 }
 
 export function describeScheme(scheme: Scheme): string {
-  const { seed, clients, mode, granularityUs, lostHints, fresh } = scheme;
+  const { seed, clients, mode, granularityUs, lostHints, groupShared, fresh } = scheme;
   const head =
-    `seed ${seed}: ${clients} clients, ${mode}, times of ${granularityUs} µs, ${lostHints} of the hints lost`;
+    `seed ${seed}: ${clients} clients, ${mode}, times of ${granularityUs} µs, ${lostHints} of the hints lost` +
+    (groupShared.length > 0
+      ? `, folders of a group: ${groupShared.map((actor) => MACHINES[actor + 1])}`
+      : "");
   const phases = scheme.phases.map((steps, n) =>
     [`  phase ${n + 1}`, ...steps.map((step) => `    ${describeStep(step)}`)].join("\n")
   );

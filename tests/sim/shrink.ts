@@ -19,6 +19,7 @@ export async function shrink(failing: Outcome, options: RunOptions = {}): Promis
   await attempt({ ...best.scheme, phases: best.scheme.phases.slice(0, -1) });
   await attempt({ ...best.scheme, granularityUs: 1 });
   await attempt({ ...best.scheme, lostHints: 0 });
+  await attempt({ ...best.scheme, groupShared: [] });
   for (let size = Math.ceil(count(best.scheme) / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < count(best.scheme);) {
       if (!await attempt(without(best.scheme, at, size))) at += size;

@@ -16,11 +16,12 @@ export interface Thing {
 
 export type Tree = ReadonlyMap<string, Thing>;
 
-export function treeOf(disk: MemDisk): Tree {
+/** @param modeMask the permission bits that count */
+export function treeOf(disk: MemDisk, modeMask = 0o777): Tree {
   const tree = new Map<string, Thing>();
   const inos = new Map<string, number>();
   number(disk.inodes.root, "", inos);
-  for (const [path, dumped] of disk.user.tree()) tree.set(path, thingOf(dumped, inos.get(path)!));
+  for (const [path, dumped] of disk.user.tree()) tree.set(path, thingOf(dumped, inos.get(path)!, modeMask));
   return tree;
 }
 
@@ -31,16 +32,15 @@ function number(dir: Inode, prefix: string, inos: Map<string, number>): void {
   }
 }
 
-function thingOf(dumped: Dumped, ino: number): Thing {
-  const { kind, bytes, target, mode, mtime } = dumped;
-  if (kind !== "file") {
-    return { kind, content: null, text: `${kind} ${target ?? (mode & 0o777).toString(8)}`, ino };
-  }
+function thingOf(dumped: Dumped, ino: number, modeMask: number): Thing {
+  const { kind, bytes, target, mtime } = dumped;
+  const mode = (dumped.mode & modeMask).toString(8);
+  if (kind !== "file") return { kind, content: null, text: `${kind} ${target ?? mode}`, ino };
   const content = contentIdOf(bytes!);
   return {
     kind,
     content,
-    text: `file ${content} ${bytes!.length} B ${(mode & 0o777).toString(8)} ${mtime}`,
+    text: `file ${content} ${bytes!.length} B ${mode} ${mtime}`,
     ino,
   };
 }

@@ -39,6 +39,8 @@ export interface WorldOptions {
   readonly granularityUs?: number;
   /** How many of a watcher's hints get lost, 0 to 1. */
   readonly lostHints?: number;
+  /** Clients whose folder a Unix group shares. Then the group's bits count nowhere. */
+  readonly groupShared?: readonly number[];
   readonly ports?: Partial<Ports>;
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -134,6 +136,7 @@ export class World {
       random: this.random.fork(),
       network: this.network,
       granularityUs: this.#options.granularityUs ?? 1,
+      groupShared: this.#options.groupShared?.includes(this.clients.length) ?? false,
       ports: {
         ...this.#ports,
         disk: (disk) =>
@@ -181,19 +184,19 @@ export class World {
   }
 
   tree(actor: number): Tree {
-    return treeOf(this.machine(actor).disk);
+    return treeOf(this.machine(actor).disk, (this.#options.groupShared ?? []).length > 0 ? 0o707 : 0o777);
   }
 
   /** Lets a user act in his folder. What he does survives a power cut. */
   act(actor: number, action: (user: UserSide) => void): void {
     const machine = this.machine(actor);
     const { user } = machine.disk;
-    const before = treeOf(machine.disk);
+    const before = this.tree(actor);
     this.ledger.next();
     try {
       action(user);
     } finally {
-      this.ledger.record(machine.name, before, treeOf(machine.disk));
+      this.ledger.record(machine.name, before, this.tree(actor));
       user.sync();
     }
   }
