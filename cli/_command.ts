@@ -35,6 +35,8 @@ export interface Context {
   on(name: string): boolean;
   /** A flag's value as a whole number. @throws {UsageError} */
   number(name: string, fallback: number, range: { min: number; max: number }): number;
+  /** The same arguments with the configuration file as it is now. @throws {SetupError} */
+  again(): Promise<Context>;
 }
 
 /** Flags that every command has. */
@@ -57,6 +59,7 @@ export function readArguments(
   command: Command,
   args: readonly string[],
   settings: FileSettings = NO_FILE,
+  reload: () => Promise<FileSettings | undefined> = () => Promise.resolve(undefined),
 ): Context {
   const flags = [...command.flags, ...COMMON_FLAGS];
   const booleans = flags.filter((flag) => flag.value === undefined).map((flag) => flag.name);
@@ -97,6 +100,7 @@ export function readArguments(
     value,
     on,
     number: (name, fallback, range) => readNumber(command, name, value(name), fallback, range),
+    again: async () => readArguments(command, args, await reload(), reload),
   };
 }
 

@@ -19,8 +19,10 @@ import { serverNameOf } from "../system/identity.ts";
 import { systemRandom } from "../system/random.ts";
 import { openDisk } from "../system/real_disk.ts";
 import { connectTcp } from "../system/tcp_link.ts";
+import type { LineLimits } from "../system/throttle.ts";
 import type { Context } from "./_command.ts";
 import { LockedError, SetupError } from "./_exit.ts";
+import { lineOf } from "./_line.ts";
 import { SOFTWARE } from "./_software.ts";
 
 export const DEFAULT_CLIENT_DIR = "./client_files";
@@ -31,6 +33,7 @@ export interface OpenReplica {
   readonly state: State;
   readonly engine: Engine;
   readonly server: string;
+  readonly line: LineLimits;
   /** Bytes on the wire so far, without what TLS adds. */
   traffic(): Traffic;
   close(): void;
@@ -74,6 +77,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
     const disk = openDisk(root);
     disk.clearStage(() => true);
     const traffic = new TrafficCount();
+    const line = lineOf(context);
     const engine = new Engine({
       disk,
       state,
@@ -84,7 +88,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       connector: wireConnector(server, (remote) => {
         traffic.add(remote);
         options.onTalk?.(remote);
-      }),
+      }, line),
       folder: "",
       rootProblem: rootWatch(root),
       guard: "on",
@@ -94,7 +98,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       state.close();
       lock.release();
     };
-    return { root, disk, state, engine, server, traffic: () => traffic.now(), close };
+    return { root, disk, state, engine, server, line, traffic: () => traffic.now(), close };
   } catch (error) {
     lock.release();
     throw error;
@@ -161,14 +165,18 @@ function chooseServer(context: Context, state: State): string {
 }
 
 /** Connects over TCP with the stored credential, read anew each time: it may come, or be renewed, while we wait. */
-export function wireConnector(server: string, onTalk: (remote: WireRemote) => void): Connector {
+export function wireConnector(
+  server: string,
+  onTalk: (remote: WireRemote) => void,
+  limits?: LineLimits,
+): Connector {
   return {
     async connect({ replica, folder }, signal) {
       const credential = readCredential(server);
       if (credential === null) throw noCredential(server);
       const { host, port } = parseAddress(server);
       const tls = pinOf(credential);
-      const link = await connectTcp(host, port, { tls, signal }).catch((error: unknown) => {
+      const link = await connectTcp(host, port, { tls, signal, limits }).catch((error: unknown) => {
         // A server that is down is an everyday matter; one with another certificate is not.
         if (
           error instanceof Error && error.name === "ConnectError" && "code" in error && error.code !== "tls"

@@ -26,6 +26,7 @@ import type { Listener } from "../system/link.ts";
 import { systemRandom } from "../system/random.ts";
 import { openDisk } from "../system/real_disk.ts";
 import { listen } from "../system/tcp_link.ts";
+import type { LineLimits } from "../system/throttle.ts";
 import { rootWatch, takeLock } from "./_replica.ts";
 import { SOFTWARE } from "./_software.ts";
 import { Upkeep } from "./_upkeep.ts";
@@ -36,6 +37,8 @@ export interface ServeOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls: boolean;
+  /** Bounds of the rate of all connections together. */
+  readonly limits?: LineLimits;
   readonly onEvent: (event: EngineEvent) => void;
   readonly onLooked: (durationMs: number, directories: number) => void;
   readonly onCommit: (commit: Commit) => void;
@@ -100,7 +103,12 @@ export class Server {
     try {
       const dir = `${root}/.fsync`;
       const identity = options.tls ? await loadOrCreateIdentity(`${dir}/tls`) : null;
-      const listener = listen({ hostname: options.hostname, port: options.port, tls: identity });
+      const listener = listen({
+        hostname: options.hostname,
+        port: options.port,
+        tls: identity,
+        limits: options.limits,
+      });
       opened.push(() => listener.close());
       const records = openRecords(`${dir}/server.db`, systemRandom, systemClock);
       opened.push(() => records.close());

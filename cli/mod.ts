@@ -127,7 +127,13 @@ async function dispatch(args: readonly string[], output: Output): Promise<number
     throw new UsageError(`Cannot run "${name}": there is no such command`, hint);
   }
   const command = await known.load();
-  const context = readArguments(command, rest, rest.includes("--help") ? undefined : await settingsFor(name));
+  const settings = () => settingsFor(name);
+  const context = readArguments(
+    command,
+    rest,
+    rest.includes("--help") ? undefined : await settings(),
+    settings,
+  );
   if (context.on("help")) {
     output.line(commandHelp(command));
     return EXIT.ok;

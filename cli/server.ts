@@ -10,6 +10,8 @@ import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { Journal } from "./_journal.ts";
+import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
+import { onReload } from "./_reload.ts";
 import { prepareRoot } from "./_replica.ts";
 import { Server } from "./_serve.ts";
 import { adviseOnWatcher } from "./_watching.ts";
@@ -32,6 +34,7 @@ export const server: Command = {
     { name: "port", value: "PORT", help: `TCP port (default ${DEFAULT_PORT})` },
     { name: "host", value: "ADDRESS", help: "address to listen on (default 0.0.0.0: all)" },
     { name: "no-tls", help: "no encryption: only on a link that is safe by other means" },
+    ...LIMIT_FLAGS,
   ],
   example: "fsync server ./server_files --port 65432",
   words: { min: 0, max: 1 },
@@ -57,6 +60,7 @@ export async function startServer(
 ): Promise<{ readonly port: number; readonly done: Promise<void> }> {
   const { output } = context;
   const root = prepareRoot(dir);
+  const line = lineOf(context);
   const journal = new Journal(`${root}/.fsync`, output);
   let watcher: Watcher | null = null;
   let denied = 0;
@@ -65,6 +69,7 @@ export async function startServer(
     hostname: context.value("host") ?? "0.0.0.0",
     port: context.number("port", DEFAULT_PORT, { min: 0, max: 65535 }),
     tls: !context.on("no-tls"),
+    limits: line,
     onEvent: (event) => {
       if (OWN_TREE_EVENTS.has(event.type)) journal.note(event);
     },
@@ -104,7 +109,9 @@ export async function startServer(
     { root, engine: server.engine, upkeep: server.upkeep, watcher, server: server.address },
     output,
   );
+  const endReload = onReload(context, (changed) => adjustLine(line, changed));
   const done = server.run(signal).finally(() => {
+    endReload();
     control?.close();
     watcher.close();
     journal.close();

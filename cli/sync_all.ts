@@ -8,6 +8,7 @@ import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { EXIT, type Outcome, SetupError } from "./_exit.ts";
 import { openHistory } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
+import { LIMIT_FLAGS } from "./_line.ts";
 import { Journal } from "./_journal.ts";
 import { formatBytes, type Output, plural } from "./_output.ts";
 import {
@@ -27,6 +28,7 @@ export const syncAll: Command = {
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     ON_CONFLICT_FLAG,
+    ...LIMIT_FLAGS,
     { name: "dry-run", help: "only say what would be done" },
     { name: "approve-deletes", help: "let a mass delete that was held pass" },
     { name: "accept-server", help: "the server was replaced: merge with it, delete nothing" },

@@ -1,4 +1,5 @@
 import type { Command } from "./_command.ts";
+import { LIMIT_FLAGS } from "./_line.ts";
 import { moveFiles } from "./_move_files.ts";
 
 export const upload: Command = {
@@ -8,6 +9,7 @@ export const upload: Command = {
   flags: [
     { name: "dir", value: "DIR", help: "the synced folder; PATH is relative to it" },
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    ...LIMIT_FLAGS,
   ],
   example: "fsync upload ./client_files/notes.txt   # if newer, it goes to the server",
   words: { min: 1, max: Infinity },

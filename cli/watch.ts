@@ -8,6 +8,8 @@ import { onInterrupt } from "./_interrupt.ts";
 import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { ConflictNews } from "./_conflict_news.ts";
 import { Journal } from "./_journal.ts";
+import { adjustLine, LIMIT_FLAGS } from "./_line.ts";
+import { onReload } from "./_reload.ts";
 import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
 import { adviseOnWatcher } from "./_watching.ts";
 
@@ -18,6 +20,7 @@ export const watch: Command = {
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     ON_CONFLICT_FLAG,
+    ...LIMIT_FLAGS,
   ],
   example: "fsync watch ./client_files --server nas:65432",
   words: { min: 0, max: 1 },
@@ -63,9 +66,11 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     { root, engine: replica.engine, watcher, server: replica.server },
     output,
   );
+  const endReload = onReload(context, (changed) => adjustLine(replica.line, changed));
   try {
     await replica.engine.run(signal);
   } finally {
+    endReload();
     control?.close();
     watcher.close();
     replica.close();

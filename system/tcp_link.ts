@@ -3,7 +3,8 @@ import { formatAddress } from "./address.ts";
 import type { Link, Listener } from "./link.ts";
 import { ConnectError, listenError, reasonOf, tcpError, timeoutError, tlsError } from "./link_errors.ts";
 import { withoutDelay } from "./no_delay.ts";
-import { StreamLink } from "./stream_link.ts";
+import { type ByteStream, StreamLink } from "./stream_link.ts";
+import { type LineLimits, throttled } from "./throttle.ts";
 
 export { ConnectError, ListenError } from "./link_errors.ts";
 
@@ -17,6 +18,8 @@ export interface ConnectOptions {
   /** `null`: no TLS. */
   readonly tls: PinnedServer | null;
   readonly signal?: AbortSignal | undefined;
+  /** Bounds of the line's rate; none without it. */
+  readonly limits?: LineLimits | undefined;
   /** For name lookup, TCP and TLS together, ms. */
   readonly timeoutMs?: number;
 }
@@ -36,8 +39,12 @@ export async function connectTcp(host: string, port: number, options: ConnectOpt
   const timeoutMs = options.timeoutMs ?? CONNECT_MS_MAX;
   using cancel = new Cancel(options.signal, timeoutMs, timeoutError(target, timeoutMs));
   const conn = await openTcp(host, port, target, cancel.signal);
-  if (options.tls === null) return new StreamLink(conn, target);
-  return new StreamLink(await secure(conn, options.tls, target, cancel.signal), target);
+  const stream = options.tls === null ? conn : await secure(conn, options.tls, target, cancel.signal);
+  return new StreamLink(limited(stream, options.limits), target);
+}
+
+function limited(stream: ByteStream, limits: LineLimits | undefined): ByteStream {
+  return limits === undefined ? stream : throttled(stream, limits);
 }
 
 export interface ListenOptions {
@@ -46,6 +53,8 @@ export interface ListenOptions {
   readonly port: number;
   /** `null`: no TLS. */
   readonly tls: { readonly certPem: string; readonly keyPem: string } | null;
+  /** Bounds of the rate of all its connections together; none without it. */
+  readonly limits?: LineLimits | undefined;
 }
 
 /** Accepts connections. TLS is negotiated when a link is first used, so its failures stay with that link.
@@ -53,7 +62,7 @@ export interface ListenOptions {
 export function listen(options: ListenOptions): Listener {
   const target = formatAddress(options.hostname, options.port);
   try {
-    return new TcpListener(openListener(options));
+    return new TcpListener(openListener(options), options.limits);
   } catch (error) {
     throw listenError(target, error);
   }
@@ -64,10 +73,12 @@ type AnyListener = Deno.Listener<Deno.Conn, Deno.NetAddr>;
 class TcpListener implements Listener {
   readonly port: number;
   readonly #listener: AnyListener;
+  readonly #limits: LineLimits | undefined;
   readonly #closing = new AbortController();
 
-  constructor(listener: AnyListener) {
+  constructor(listener: AnyListener, limits: LineLimits | undefined) {
     this.#listener = listener;
+    this.#limits = limits;
     this.port = listener.addr.port;
   }
 
@@ -75,7 +86,7 @@ class TcpListener implements Listener {
     while (!this.#closing.signal.aborted) {
       try {
         const conn = await this.#listener.accept();
-        return new StreamLink(conn, peerOf(conn));
+        return new StreamLink(limited(conn, this.#limits), peerOf(conn));
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return null;
         await pause(ACCEPT_RETRY_MS, this.#closing.signal);
