@@ -55,6 +55,9 @@ function checkHistory(w: World): void {
     const versions = w.server.records.versions(path as SyncPath);
     checkLine(path, versions);
     for (const { entry } of versions) {
+      // No user gives a group this bit; only a folder that a group shares has it.
+      const travelled = entry !== null && entry.kind !== "link" && (entry.mode & 0o020) !== 0;
+      demand(!travelled, `I2: the group's bits of a shared folder came along with "${displayPath(path)}"`);
       if (entry?.kind !== "file" || checked.has(entry.content)) continue;
       checked.add(entry.content);
       demand(w.ledger.written.has(entry.content), `I5: nobody wrote a version of "${displayPath(path)}"`);
