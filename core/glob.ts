@@ -1,8 +1,8 @@
 /**
  * Patterns over paths as git matches them: `*`, `?`, `[a-z]`, `[[:alpha:]]`, `\`, and `**` for any directories.
  *
- * All states of a match go forward together, so the time is the length of the pattern times that of the text at worst.
- * Patterns come from other users, and a matcher that goes back and tries again can be kept busy for days.
+ * The time is the length of the pattern times that of the text at worst. Patterns come from other users, and a matcher
+ * that goes back and tries all ways can be kept busy for days.
  */
 
 type Token =
@@ -27,9 +27,12 @@ export interface Affixes {
 
 export class Glob {
   readonly #tokens: readonly Token[];
+  /** It can be matched part by part of the path, and each part with one look back at most. */
+  readonly #isFlat: boolean;
 
   private constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
+    this.#isFlat = tokens.every(({ is }) => is !== "deep" && is !== "dirs");
   }
 
   /**
@@ -43,39 +46,63 @@ export class Glob {
 
   /** Whether all of `text` fits. */
   matches(text: string): boolean {
-    const tokens = this.#tokens;
-    let states: number[] = [];
-    let marks = new Uint8Array(tokens.length + 1);
-    const enter = (into: number[], marked: Uint8Array, state: number) => {
-      for (; marked[state] === 0; state++) {
-        marked[state] = 1;
-        into.push(state);
-        const is = tokens[state]?.is;
-        if (is !== "star" && is !== "deep" && is !== "dirs") return;
-      }
-    };
-    enter(states, marks, 0);
-    for (const char of text) {
-      const code = char.codePointAt(0)!;
-      const next: number[] = [];
-      const nextMarks = new Uint8Array(tokens.length + 1);
-      for (const state of states) {
-        const token = tokens[state];
-        if (token === undefined) continue;
-        if (token.is === "dirs") {
-          stay(next, nextMarks, state);
-          if (code === SLASH) enter(next, nextMarks, state + 1);
-        } else if (token.is === "deep" || (token.is === "star" && code !== SLASH)) {
-          enter(next, nextMarks, state);
-        } else if (token.is === "char" ? token.code === code : token.is === "one" && token.fits(code)) {
-          enter(next, nextMarks, state + 1);
-        }
-      }
-      if (next.length === 0) return false;
-      states = next;
-      marks = nextMarks;
+    return this.#endFits(text) && (this.#isFlat ? this.#matchesFlat(text) : this.#matchesDeep(text));
+  }
+
+  /** What follows the last star takes one character each: most texts differ there already. */
+  #endFits(text: string): boolean {
+    let at = text.length;
+    for (let i = this.#tokens.length - 1; i >= 0; i--) {
+      const token = this.#tokens[i]!;
+      if (token.is !== "char" && token.is !== "one") return true;
+      const code = lastCode(text, at);
+      if (code === undefined || !fits(token, code)) return false;
+      at -= width(code);
     }
-    return marks[tokens.length] === 1;
+    return at === 0;
+  }
+
+  /** Only the last star that was passed can take in more: what stood before it fits already. */
+  #matchesFlat(text: string): boolean {
+    const tokens = this.#tokens;
+    let [at, token] = [0, 0];
+    let [starText, starToken] = [-1, -1];
+    while (at < text.length || token < tokens.length) {
+      const wanted = tokens[token];
+      if (wanted?.is === "star") {
+        starToken = ++token;
+        starText = at;
+        continue;
+      }
+      const code = text.codePointAt(at);
+      if (code !== undefined && wanted !== undefined && fits(wanted, code)) {
+        token++;
+        at += width(code);
+        continue;
+      }
+      const taken = starToken < 0 ? undefined : text.codePointAt(starText);
+      if (taken === undefined || taken === SLASH) return false;
+      starText += width(taken);
+      at = starText;
+      token = starToken;
+    }
+    return true;
+  }
+
+  /** All states of the match go forward together. */
+  #matchesDeep(text: string): boolean {
+    let states = new States(this.#tokens);
+    let next = new States(this.#tokens);
+    states.enter(0);
+    for (let at = 0; at < text.length;) {
+      const code = text.codePointAt(at)!;
+      at += width(code);
+      next.clear();
+      states.step(code, next);
+      if (next.isEmpty) return false;
+      [states, next] = [next, states];
+    }
+    return states.isAtEnd;
   }
 
   /** What it comes down to, if it can be compared without stepping through it. */
@@ -87,18 +114,85 @@ export class Glob {
     return { prefix: textOf(this.#tokens.slice(0, special)), suffix: textOf(after) };
   }
 
-  /** What every text that fits begins with. */
-  get prefix(): string {
-    const special = this.#tokens.findIndex((token) => token.is !== "char");
-    return textOf(special < 0 ? this.#tokens : this.#tokens.slice(0, special));
+  /** What every text that fits begins and ends with. */
+  get ends(): { readonly prefix: string; readonly suffix: string } {
+    const first = this.#tokens.findIndex((token) => token.is !== "char");
+    const last = this.#tokens.findLastIndex((token) => token.is !== "char");
+    return {
+      prefix: textOf(first < 0 ? this.#tokens : this.#tokens.slice(0, first)),
+      suffix: textOf(this.#tokens.slice(last + 1)),
+    };
   }
 }
 
-/** Inside the directories that are skipped: the end of one does not let the next part begin by itself. */
-function stay(into: number[], marked: Uint8Array, state: number): void {
-  if (marked[state] === 1) return;
-  marked[state] = 1;
-  into.push(state);
+/** Where in a pattern a match may be. */
+class States {
+  readonly #tokens: readonly Token[];
+  readonly #marks: Uint8Array;
+  readonly #list: number[] = [];
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+    this.#marks = new Uint8Array(tokens.length + 1);
+  }
+
+  get isEmpty(): boolean {
+    return this.#list.length === 0;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#marks[this.#tokens.length] === 1;
+  }
+
+  clear(): void {
+    for (const state of this.#list) this.#marks[state] = 0;
+    this.#list.length = 0;
+  }
+
+  /** Adds `state`, and those that follow without a character. */
+  enter(state: number): void {
+    for (let at = state; this.#add(at); at++) {
+      const is = this.#tokens[at]?.is;
+      if (is !== "star" && is !== "deep" && is !== "dirs") return;
+    }
+  }
+
+  #add(state: number): boolean {
+    if (this.#marks[state] === 1) return false;
+    this.#marks[state] = 1;
+    this.#list.push(state);
+    return true;
+  }
+
+  /** What `code` leads to goes into `next`. */
+  step(code: number, next: States): void {
+    for (const state of this.#list) {
+      const token = this.#tokens[state];
+      if (token === undefined) continue;
+      if (token.is === "dirs") {
+        // Inside the directories that are skipped only the end of one lets what follows begin.
+        next.#add(state);
+        if (code === SLASH) next.enter(state + 1);
+      } else if (token.is === "deep" || (token.is === "star" && code !== SLASH)) next.enter(state);
+      else if (fits(token, code)) next.enter(state + 1);
+    }
+  }
+}
+
+function fits(token: Token, code: number): boolean {
+  return token.is === "char" ? token.code === code : token.is === "one" && token.fits(code);
+}
+
+/** The character that ends at `end`. */
+function lastCode(text: string, end: number): number | undefined {
+  if (end === 0) return undefined;
+  const code = text.charCodeAt(end - 1);
+  return code >= 0xdc00 && code <= 0xdfff && end > 1 ? text.codePointAt(end - 2) : code;
+}
+
+/** Units of a character. */
+function width(code: number): number {
+  return code > 0xffff ? 2 : 1;
 }
 
 function textOf(tokens: readonly Token[]): string {

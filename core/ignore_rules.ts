@@ -31,7 +31,7 @@ export class RuleSet {
   /** Paths are matched from here on: the length of the directory with its slash. */
   readonly #from: number;
   readonly #count: number;
-  /** Rules about a name, by the name, or by its first or last character; the others in `#names`. */
+  /** Rules about a name: by the name, or by its first or last character; the others in `#names`. */
   readonly #exact = new Map<string, Compiled[]>();
   readonly #byFirst = new Map<number, Compiled[]>();
   readonly #byLast = new Map<number, Compiled[]>();
@@ -65,7 +65,8 @@ export class RuleSet {
    * @param name its last part
    */
   match(path: SyncPath, name: string, isDir: boolean): IgnoreRule | null {
-    let best = latest(null, this.#exact.get(name), name, isDir);
+    let best: Compiled | null = null;
+    if (this.#exact.size > 0) best = latest(best, this.#exact.get(name), name, isDir);
     if (this.#byFirst.size > 0) best = latest(best, this.#byFirst.get(name.charCodeAt(0)), name, isDir);
     if (this.#byLast.size > 0) {
       best = latest(best, this.#byLast.get(name.charCodeAt(name.length - 1)), name, isDir);
@@ -77,17 +78,13 @@ export class RuleSet {
   }
 
   #file({ anchored, glob, ...rest }: Parsed): void {
-    const affixes = glob.affixes;
+    const { affixes, ends } = glob;
     const rule = { ...rest, fits: affixes === null ? slowly(glob) : quickly(affixes) };
-    if (anchored) {
-      if (affixes?.suffix === null) add(this.#exactPaths, affixes.prefix, rule);
-      else this.#paths.push(rule);
-    } else if (affixes === null) this.#names.push(rule);
-    else if (affixes.suffix === null) add(this.#exact, affixes.prefix, rule);
-    else if (affixes.prefix !== "") add(this.#byFirst, affixes.prefix.charCodeAt(0), rule);
-    else if (affixes.suffix !== "") {
-      add(this.#byLast, affixes.suffix.charCodeAt(affixes.suffix.length - 1), rule);
-    } else this.#names.push(rule);
+    if (affixes?.suffix === null) add(anchored ? this.#exactPaths : this.#exact, affixes.prefix, rule);
+    else if (anchored) this.#paths.push(rule);
+    else if (ends.prefix !== "") add(this.#byFirst, ends.prefix.charCodeAt(0), rule);
+    else if (ends.suffix !== "") add(this.#byLast, ends.suffix.charCodeAt(ends.suffix.length - 1), rule);
+    else this.#names.push(rule);
   }
 }
 
@@ -97,7 +94,8 @@ function latest(
   text: string,
   isDir: boolean,
 ): Compiled | null {
-  for (const rule of rules ?? []) {
+  if (rules === undefined) return best;
+  for (const rule of rules) {
     if (best !== null && rule.order < best.order) return best;
     if ((isDir || !rule.dirOnly) && rule.fits(text)) return rule;
   }
@@ -119,8 +117,8 @@ function quickly({ prefix, suffix }: Affixes): (text: string) => boolean {
 }
 
 function slowly(glob: Glob): (text: string) => boolean {
-  const { prefix } = glob;
-  return (text) => text.startsWith(prefix) && glob.matches(text);
+  const { prefix, suffix } = glob.ends;
+  return (text) => text.startsWith(prefix) && text.endsWith(suffix) && glob.matches(text);
 }
 
 interface Parsed extends Omit<Compiled, "fits"> {
