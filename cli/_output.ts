@@ -7,6 +7,7 @@ export interface OutputOptions {
   readonly verbose: boolean;
 }
 
+const CLEAR_SCREEN = "\x1b[H\x1b[J";
 const CLEAR_LINE = "\r\x1b[K";
 
 export class Output {
@@ -62,11 +63,21 @@ export class Output {
     if (hint !== "") this.warn(`hint: ${displayPath(hint)}`);
   }
 
+  /** Shows `text` in place of what the terminal showed; without a terminal, below it. */
+  screen(text: string): void {
+    this.line(this.interactive ? `${CLEAR_SCREEN}${text}` : text);
+  }
+
+  /** Whether {@link progress} shows anything. */
+  get showsProgress(): boolean {
+    return this.#progress;
+  }
+
   /** Shows a line that the next one replaces. */
   progress(text: string): void {
     if (!this.#progress) return;
     this.#progressShown = true;
-    Deno.stderr.writeSync(new TextEncoder().encode(`${CLEAR_LINE}${text}`));
+    Deno.stderr.writeSync(new TextEncoder().encode(CLEAR_LINE + text.slice(0, terminalColumns() - 1)));
   }
 
   /** Removes the progress line. */
@@ -94,6 +105,15 @@ export class Output {
   }
   #paint(code: string, text: string): string {
     return this.#color ? `\x1b[${code}m${text}\x1b[0m` : text;
+  }
+}
+
+/** A line that is longer would not be removed as a whole. */
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80;
   }
 }
 

@@ -9,18 +9,3 @@ export function parseBytes(text: string): number | null {
   const bytes = Math.round(Number(match[1]) * UNITS.get(match[2]!.toUpperCase())!);
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
-
-/** `12.3 MB`, three digits. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  for (const unit of ["B", "KB", "MB", "GB"]) {
-    if (value < 1000) return `${digits(value, unit)} ${unit}`;
-    value /= 1024;
-  }
-  return `${digits(value, "TB")} TB`;
-}
-
-function digits(value: number, unit: string): string {
-  if (unit === "B") return String(value);
-  return value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0);
-}

@@ -1,20 +1,23 @@
 import { existsSync } from "@std/fs";
 import type { EngineStatus } from "../client/engine.ts";
 import { displayPath } from "../core/path.ts";
-import type { WatcherHealth } from "../watcher/watcher.ts";
-import { askRunning } from "./_control.ts";
+import { systemClock } from "../system/clock.ts";
+import { askRunning, type LiveStatus } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT, explain, type Outcome, SetupError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
-import { formatTime, plural } from "./_output.ts";
+import { formatTime, type Output, plural } from "./_output.ts";
 import { describePlan } from "./_plan_text.ts";
 import { DEFAULT_CLIENT_DIR, openReplica } from "./_replica.ts";
 
 export const status: Command = {
   name: "status",
   summary: "is it in sync, and if not, why",
-  usage: "[DIR=./client_files]",
-  flags: [{ name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" }],
+  usage: "[DIR=./client_files] [--watch]",
+  flags: [
+    { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    { name: "watch", help: "show every change of it, until stopped" },
+  ],
   example: "fsync status ./client_files --json",
   words: { min: 0, max: 1 },
   run: runStatus,
@@ -30,44 +33,82 @@ async function runStatus(context: Context): Promise<number> {
     );
   }
   const root = Deno.realPathSync(dir);
+  if (context.on("watch")) return await watchStatus(context, root);
   const live = await askRunning(root, { ask: "status" });
-  if (live !== null) return printLive(context, live.engine, live.watcher, live.server);
+  if (live !== null) return printLive(context, live);
   return await compare(context, root);
 }
 
 /** What a running `watch` or `server` knows. */
-function printLive(context: Context, engine: EngineStatus, watcher: WatcherHealth, server: string): number {
+function printLive(context: Context, { engine, watcher, server }: LiveStatus): number {
   const { output } = context;
   const outcome = outcomeOf(engine);
-  if (output.json) {
-    output.document({ result: outcome, watched: true, server, ...engine, watcher });
-    return EXIT[outcome];
-  }
-  const paint = engine.state === "in sync" ? output.green.bind(output) : output.yellow.bind(output);
-  output.line(`${paint(engine.state)}: ${plural(engine.files, "file")}, ${server}`);
-  if (engine.reason !== "") output.line(`  ${engine.reason}`);
-  const waiting = engine.pendingUp + engine.pendingDown;
-  if (waiting > 0) output.line(`  waiting: ${engine.pendingUp} up, ${engine.pendingDown} down`);
-  if (engine.held !== null) {
-    const { deletes, files, side } = engine.held;
-    output.line(
-      `  held: ${deletes} of ${files} files were deleted ${side === "here" ? "here" : "on the server"}`,
-    );
-    output.line("  hint: run fsync sync-all --approve-deletes if this is meant");
-  }
-  if (engine.conflicts > 0) output.line(`  ${plural(engine.conflicts, "conflict")} open`);
-  for (const { reason } of engine.problems) output.line(`  ${output.red("problem")}: ${displayPath(reason)}`);
-  output.line(
-    `  watching: ${watcher.watched} of ${plural(watcher.directories, "director")}`.replace(
-      /director(s?)$/,
-      (_, s) => s === "s" ? "directories" : "directory",
-    ) + ` (${watcher.mode})`,
-  );
-  if (watcher.reason !== null) output.line(`  ${watcher.reason}`);
-  if (watcher.advice !== null) output.line(`  hint: ${watcher.advice}`);
-  if (engine.lastFullLook > 0) output.line(`  last full look: ${formatTime(engine.lastFullLook)}`);
+  if (output.json) output.document({ result: outcome, watched: true, server, ...engine, watcher });
+  else for (const line of describeLive(output, { engine, watcher, server })) output.line(line);
   return EXIT[outcome];
 }
+
+function describeLive(output: Output, { engine, watcher, server }: LiveStatus): string[] {
+  const paint = engine.state === "in sync" ? output.green.bind(output) : output.yellow.bind(output);
+  const lines = [`${paint(engine.state)}: ${plural(engine.files, "file")}, ${server}`];
+  if (engine.reason !== "") lines.push(`  ${engine.reason}`);
+  const waiting = engine.pendingUp + engine.pendingDown;
+  if (waiting > 0) lines.push(`  waiting: ${engine.pendingUp} up, ${engine.pendingDown} down`);
+  if (engine.held !== null) {
+    const { deletes, files, side } = engine.held;
+    lines.push(
+      `  held: ${deletes} of ${files} files were deleted ${side === "here" ? "here" : "on the server"}`,
+      "  hint: run fsync sync-all --approve-deletes if this is meant",
+    );
+  }
+  if (engine.conflicts > 0) lines.push(`  ${plural(engine.conflicts, "conflict")} open`);
+  for (const { reason } of engine.problems) lines.push(`  ${output.red("problem")}: ${displayPath(reason)}`);
+  const directories = watcher.directories === 1 ? "directory" : "directories";
+  lines.push(
+    `  watching: ${watcher.watched} of ${
+      watcher.directories.toLocaleString("en")
+    } ${directories} (${watcher.mode})`,
+  );
+  if (watcher.reason !== null) lines.push(`  ${watcher.reason}`);
+  if (watcher.advice !== null) lines.push(`  hint: ${watcher.advice}`);
+  if (engine.lastFullLook > 0) lines.push(`  last full look: ${formatTime(engine.lastFullLook)}`);
+  return lines;
+}
+
+/** How often a running program is asked anew, ms. */
+const WATCH_MS = 500;
+
+/** Shows the status whenever it changes, until stopped. */
+async function watchStatus(context: Context, root: string): Promise<number> {
+  const { output } = context;
+  const interrupt = onInterrupt();
+  let shown = "";
+  try {
+    while (!interrupt.signal.aborted) {
+      const live = await askRunning(root, { ask: "status" });
+      const text = live === null ? NOT_WATCHED : output.json
+        ? JSON.stringify({
+          result: outcomeOf(live.engine),
+          watched: true,
+          server: live.server,
+          ...live.engine,
+        })
+        : describeLive(output, live).join("\n");
+      if (text !== shown) {
+        if (output.json) {
+          output.line(live === null ? JSON.stringify({ result: "unknown", watched: false }) : text);
+        } else output.screen(text);
+      }
+      shown = text;
+      await systemClock.sleep(WATCH_MS, interrupt.signal);
+    }
+    return EXIT.ok;
+  } finally {
+    interrupt.end();
+  }
+}
+
+const NOT_WATCHED = "unknown: nobody watches this folder";
 
 /** Nobody watches: look, ask the server, compare; and change nothing. */
 async function compare(context: Context, root: string): Promise<number> {

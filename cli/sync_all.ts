@@ -20,6 +20,7 @@ import {
   type Traffic,
 } from "./_replica.ts";
 import { describePlan } from "./_plan_text.ts";
+import { Progress } from "./_progress.ts";
 
 export const syncAll: Command = {
   name: "sync-all",
@@ -76,6 +77,7 @@ async function busy(context: Context, root: string, error: FolderBusy): Promise<
 async function passOver(context: Context, root: string, signal: AbortSignal): Promise<number> {
   const { output } = context;
   const counts = new Counts();
+  const progress = new Progress(output);
   const journal = new Journal(`${root}/.fsync`, quietly(output));
   const replica = openReplica(context, {
     root,
@@ -83,9 +85,10 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
     onEvent: (event) => {
       counts.note(event);
       journal.note(event);
-      if (output.interactive) output.progress(counts.progress());
+      progress.note(event);
     },
   });
+  progress.begin({ work: () => replica.engine.work(), traffic: () => replica.traffic() });
   try {
     if (context.on("accept-server")) replica.engine.acceptServer();
     if (context.on("approve-deletes")) replica.engine.approveDeletes();
@@ -98,7 +101,7 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
     }
     return report(context, status, { counts, traffic: replica.traffic() });
   } finally {
-    output.endProgress();
+    progress.end();
     replica.close();
     journal.close();
   }

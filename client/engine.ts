@@ -63,6 +63,14 @@ export interface EngineStatus {
   readonly reason: string;
 }
 
+/** Paths and bytes that wait. */
+export interface Work {
+  readonly up: number;
+  readonly upBytes: number;
+  readonly down: number;
+  readonly downBytes: number;
+}
+
 /** A part of the folder and one direction, for moving single files. */
 export interface Scope {
   readonly paths: readonly SyncPath[];
@@ -156,6 +164,15 @@ export class Engine {
       lastSync: this.#replica.state.binding().lastSync,
       reason: this.#reason,
     };
+  }
+
+  /** What still has to go up and come down, as far as it is known; walks the trees, so not for every event. */
+  work(): Work {
+    const { local, remote } = this.#replica.trees;
+    let [upBytes, downBytes] = [0, 0];
+    for (const found of local.values()) if (found?.entry.kind === "file") upBytes += found.entry.size;
+    for (const { entry } of remote.values()) if (entry?.kind === "file") downBytes += entry.size;
+    return { up: local.size, upBytes, down: remote.size, downBytes };
   }
 
   /**
