@@ -25,7 +25,7 @@ export class Memberships {
     this.#viewKey = viewKey;
   }
 
-  /** To be called after every change of users, groups, grants or folders. */
+  /** To be called after every change of users, groups, members, folders or grants. */
   changed(): void {
     this.#index = null;
     // What was not asked for since the change before may still be held by somebody.

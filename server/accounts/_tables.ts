@@ -40,6 +40,10 @@ export class Tables {
   readonly grant = new Map<string, FolderGrant>();
   readonly setting = new Map<string, Rows["setting"]>();
 
+  isEmpty(): boolean {
+    return Object.values(this).every((table: ReadonlyMap<string, unknown>) => table.size === 0);
+  }
+
   apply(change: RowChange): void {
     const table = this[change.table] as Map<string, unknown>;
     if (change.gone === true) table.delete(keyOf(change));

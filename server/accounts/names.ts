@@ -2,14 +2,14 @@
  * Names of users, groups and folders, and of devices.
  *
  * A name has 1 to 64 characters: letters and digits of any script, `.`, `_`, `-`, `@`. It begins with a letter, a digit
- * or `_`, so that it is never taken for a flag or a hidden file, and it is composed (Unicode NFC), so that two names
- * that look the same are not two users. Upper and lower case are different, as they are for Linux.
+ * or `_`, so that it is never taken for a flag or a hidden file; it is composed (Unicode NFC) and has nothing invisible,
+ * so that one name is not written in two ways. Upper and lower case are different, as they are for Linux.
  */
 import { AccountError } from "./accounts.ts";
 
 export const NAME_CHARS_MAX = 64;
-const FIRST = /^[\p{L}\p{N}_]$/u;
-const REST = /^[\p{L}\p{M}\p{N}._@-]$/u;
+const FIRST = /^(?!\p{DI})[\p{L}\p{N}_]$/u;
+const REST = /^(?!\p{DI})[\p{L}\p{M}\p{N}._@-]$/u;
 const HINT = "a name has letters, digits and ._-@, and begins with a letter, a digit or _";
 
 /** What is wrong with a name, or `null`. */

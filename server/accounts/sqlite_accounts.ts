@@ -6,7 +6,7 @@ import type { Clock } from "../../system/clock.ts";
 import type { Random } from "../../system/random.ts";
 import { Database, DatabaseError, type Statement } from "../../system/sqlite.ts";
 import { RecordsError } from "../store/records.ts";
-import { AccountBook, firstRows } from "./account_book.ts";
+import { AccountBook, firstRows, isComplete } from "./account_book.ts";
 import { APPLICATION_ID, MAPPINGS, SCHEMA, TABLE_NAMES, valuesOf, VERSION } from "./_accounts_schema.ts";
 import type { Accounts } from "./accounts.ts";
 import { type RowChange, type TableName, Tables } from "./_tables.ts";
@@ -28,10 +28,14 @@ export function openAccounts(
   try {
     const store = attempt("open", path, () => new AccountStore(db));
     const tables = attempt("open", path, () => store.load());
-    if (tables.setting.size === 0) {
+    if (tables.isEmpty()) {
       const rows = [...firstRows(random), ...before()];
       attempt("write", path, () => store.save(rows));
       for (const row of rows) tables.apply(row);
+    } else if (!isComplete(tables)) {
+      attempt("open", path, () => {
+        throw new DatabaseError("damaged", "something of it is missing");
+      });
     }
     return new AccountBook({
       tables,
@@ -68,7 +72,10 @@ class AccountStore {
     });
   }
 
+  /** A grant that is read as not being there could be one that forbids: all of the file is looked at. */
   load(): Tables {
+    const [verdict] = this.#db.prepare("PRAGMA integrity_check(1)").get() ?? [];
+    if (verdict !== "ok") throw new DatabaseError("damaged", String(verdict));
     const tables = new Tables();
     for (const table of TABLE_NAMES) {
       const { name, columns, row } = MAPPINGS[table];
