@@ -1,4 +1,5 @@
 /** What this program is. */
+import { resolve } from "@std/path";
 import config from "../deno.json" with { type: "json" };
 import { BUILD } from "./_build.ts";
 
@@ -10,5 +11,6 @@ export const SOFTWARE = `fsync ${VERSION}`;
 export function executablePath(): string | null {
   if (Deno.build.standalone) return Deno.execPath();
   // The self-extracting file says so itself: what runs is the runtime that it has unpacked.
-  return BUILD.kind === "self-extracting" ? Deno.env.get("FSYNC_EXECUTABLE") ?? null : null;
+  const path = BUILD.kind === "self-extracting" ? Deno.env.get("FSYNC_EXECUTABLE") : undefined;
+  return path ? resolve(path) : null;
 }

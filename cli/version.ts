@@ -1,6 +1,14 @@
+import { BUILD } from "./_build.ts";
 import type { Command } from "./_command.ts";
+import { commit } from "./_commit.ts";
 import { EXIT } from "./_exit.ts";
-import { VERSION } from "./_software.ts";
+import { executablePath, VERSION } from "./_software.ts";
+
+const HOW_BUILT = {
+  "sources": "run from its sources",
+  "compiled": "compiled",
+  "self-extracting": "self-extracting",
+} as const;
 
 export const version: Command = {
   name: "version",
@@ -10,9 +18,19 @@ export const version: Command = {
   example: "fsync version --json",
   words: { min: 0, max: 0 },
   run: ({ output }) => {
-    const about = { version: VERSION, deno: Deno.version.deno, target: Deno.build.target };
+    const about = {
+      version: VERSION,
+      commit: commit() ?? "unknown",
+      deno: Deno.version.deno,
+      target: Deno.build.target,
+      built: BUILD.kind,
+      executable: executablePath(),
+    };
     if (output.json) output.document(about);
-    else output.line(`fsync ${about.version} (Deno ${about.deno}, ${about.target})`);
+    else {
+      const made = [`commit ${about.commit}`, `Deno ${about.deno}`, about.target, HOW_BUILT[about.built]];
+      output.line(`fsync ${about.version} (${made.join(", ")})`);
+    }
     return Promise.resolve(EXIT.ok);
   },
 };
