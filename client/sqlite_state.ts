@@ -3,14 +3,15 @@
  *
  * Commits are not made durable one by one: a power cut may undo the latest, which costs comparisons (see `state.ts`).
  */
-import type { ContentId, Entry } from "../core/entry.ts";
 import { invariant } from "../core/invariant.ts";
 import { isAtOrBelow, type SyncPath } from "../core/path.ts";
 import type { Stat } from "../system/disk.ts";
 import type { Random } from "../system/random.ts";
 import { Database, DatabaseError, type SqlRow, type SqlValue, type Statement } from "../system/sqlite.ts";
+import { entryOf, entryValues } from "./sqlite_rows.ts";
 import {
   type Binding,
+  type IgnoredHead,
   newBinding,
   NOWHERE,
   type State,
@@ -22,7 +23,12 @@ import {
 
 /** "fsyS" */
 const APPLICATION_ID = 0x66737953;
-const VERSION = 2;
+const VERSION = 3;
+
+const IGNORED_TABLE = `CREATE TABLE ignored (
+    path TEXT PRIMARY KEY, revision INTEGER NOT NULL, kind INTEGER NOT NULL,
+    size INTEGER, mtime INTEGER, mode INTEGER, text TEXT
+  ) WITHOUT ROWID`;
 
 /*
  * Times of a stat in µs and inode numbers may pass 2^53, where an integer column could not be read back; a real column
@@ -40,24 +46,29 @@ const SCHEMA = `
     one INTEGER PRIMARY KEY CHECK (one = 1), replica TEXT NOT NULL, folder TEXT, epoch TEXT,
     cursor INTEGER NOT NULL, server TEXT NOT NULL, last_sync REAL NOT NULL,
     seen INTEGER NOT NULL, view TEXT, folder_name TEXT NOT NULL, credential TEXT NOT NULL
-  )`;
+  );
+  ${IGNORED_TABLE}`;
 
-/** Before views there was one folder and one user; what it lists first tells what it may see. */
-const UPGRADES = new Map([[
-  1,
-  `ALTER TABLE binding ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
-   ALTER TABLE binding ADD COLUMN view TEXT;
-   ALTER TABLE binding ADD COLUMN folder_name TEXT NOT NULL DEFAULT '';
-   ALTER TABLE binding ADD COLUMN credential TEXT NOT NULL DEFAULT ''`,
-]]);
+const UPGRADES = new Map([
+  [
+    1,
+    // Before views there was one folder and one user; what it lists first tells what it may see.
+    `ALTER TABLE binding ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE binding ADD COLUMN view TEXT;
+     ALTER TABLE binding ADD COLUMN folder_name TEXT NOT NULL DEFAULT '';
+     ALTER TABLE binding ADD COLUMN credential TEXT NOT NULL DEFAULT ''`,
+  ],
+  // Before there were rules nothing was ignored.
+  [2, IGNORED_TABLE],
+]);
 
-const COLUMNS = "path, revision, kind, size, mtime, mode, text, " +
+const HEAD_COLUMNS = "path, revision, kind, size, mtime, mode, text";
+const COLUMNS = `${HEAD_COLUMNS}, ` +
   "stat_size, stat_mtime, stat_ctime, stat_ino, stat_mode, stat_nlink";
 
 const BINDING_COLUMNS =
   "replica, folder, epoch, cursor, server, last_sync, seen, view, folder_name, credential";
 
-const KINDS = ["file", "dir", "link"] as const;
 /** Rows that are in memory twice while they are read. */
 const PAGE_ROWS = 4000;
 
@@ -101,16 +112,11 @@ class SqliteState implements State {
   }
 
   load(): Map<SyncPath, Synced> {
-    return this.#attempt("read", () => {
-      const rows = new Map<SyncPath, Synced>();
-      let after = "";
-      for (;;) {
-        const page = this.#sql.page.all(after, PAGE_ROWS);
-        for (const row of page) rows.set(row[0] as SyncPath, syncedOf(row));
-        if (page.length < PAGE_ROWS) return rows;
-        after = page[page.length - 1]![0] as string;
-      }
-    });
+    return this.#attempt("read", () => loadPages(this.#sql.page, syncedOf));
+  }
+
+  ignored(): Map<SyncPath, IgnoredHead> {
+    return this.#attempt("read", () => loadPages(this.#sql.ignoredPage, headOf));
   }
 
   chunks(path: SyncPath): Uint8Array | null {
@@ -124,6 +130,10 @@ class SqliteState implements State {
         for (const move of change.moved ?? []) this.#move(move.from, move.to, move.revision);
         for (const [path, synced, chunks] of change.set ?? []) this.#set(path, synced, chunks);
         for (const path of change.gone ?? []) this.#forget(path);
+        for (const [path, head] of change.ignored ?? []) {
+          if (head === null) this.#sql.forgetIgnored.run(path);
+          else this.#sql.setIgnored.run(path, head.revision, ...entryValues(head.entry));
+        }
         if (binding !== this.#binding) this.#writeBinding(binding);
       }));
     this.#binding = binding;
@@ -135,6 +145,7 @@ class SqliteState implements State {
       this.#db.durably(() => {
         this.#sql.clearRows.run();
         this.#sql.clearChunks.run();
+        this.#sql.clearIgnored.run();
         return this.#makeBinding(this.#binding);
       }));
   }
@@ -149,7 +160,6 @@ class SqliteState implements State {
     this.#sql.set.run(
       path,
       synced.revision,
-      KINDS.indexOf(entry.kind),
       ...entryValues(entry),
       ...statValues(stat),
     );
@@ -239,6 +249,10 @@ function prepareAll(db: Database) {
     moveChunks: prepare(`UPDATE chunks SET path = ? || substr(path, length(?) + 1) WHERE ${inside}`),
     clearTargetChunks: prepare(`DELETE FROM chunks WHERE ${inside}`),
     clearChunks: prepare("DELETE FROM chunks"),
+    ignoredPage: prepare(`SELECT ${HEAD_COLUMNS} FROM ignored WHERE path > ? ORDER BY path LIMIT ?`),
+    setIgnored: prepare(`INSERT OR REPLACE INTO ignored (${HEAD_COLUMNS}) VALUES (?,?,?,?,?,?,?)`),
+    forgetIgnored: prepare("DELETE FROM ignored WHERE path = ?"),
+    clearIgnored: prepare("DELETE FROM ignored"),
     binding: prepare(`SELECT ${BINDING_COLUMNS} FROM binding`),
     setBinding: prepare(
       `INSERT OR REPLACE INTO binding (one, ${BINDING_COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -251,26 +265,31 @@ function below(dir: SyncPath): readonly [string, string] {
   return [`${dir}/`, `${dir}0`];
 }
 
-/** size, mtime, mode, text */
-function entryValues(entry: Entry): SqlValue[] {
-  if (entry.kind === "file") return [entry.size, entry.mtime, entry.mode, entry.content];
-  if (entry.kind === "dir") return [null, null, entry.mode, null];
-  return [null, null, null, entry.target];
-}
-
 function statValues(stat: Stat | null): SqlValue[] {
   if (stat === null) return [null, null, null, null, null, null];
   return [stat.size, stat.mtimeUs, stat.ctimeUs, stat.ino, stat.mode, stat.nlink];
 }
 
+/** All rows of a table, by path. */
+function loadPages<T>(page: Statement, read: (row: SqlRow) => T): Map<SyncPath, T> {
+  const rows = new Map<SyncPath, T>();
+  for (let after = "";;) {
+    const some = page.all(after, PAGE_ROWS);
+    for (const row of some) rows.set(row[0] as SyncPath, read(row));
+    if (some.length < PAGE_ROWS) return rows;
+    after = some[some.length - 1]![0] as string;
+  }
+}
+
+function headOf(row: SqlRow): IgnoredHead {
+  return { entry: entryOf(row), revision: row[1] as number };
+}
+
 function syncedOf(row: SqlRow): Synced {
-  const kind = KINDS[row[2] as number];
-  if (kind === undefined) throw new DatabaseError("damaged", "a row is of no known kind");
-  const entry = entryOf(kind, row);
-  const revision = row[1] as number;
+  const { entry, revision } = headOf(row);
   if (row[10] === null) return { entry, revision, stat: null };
   const stat = {
-    kind,
+    kind: entry.kind,
     size: row[7] as number,
     mtimeUs: row[8] as number,
     ctimeUs: row[9] as number,
@@ -279,16 +298,6 @@ function syncedOf(row: SqlRow): Synced {
     nlink: row[12] as number,
   };
   return { entry, revision, stat };
-}
-
-function entryOf(kind: Entry["kind"], row: SqlRow): Entry {
-  const mode = row[5] as number;
-  if (kind === "dir") return { kind, mode };
-  const text = row[6];
-  if (typeof text !== "string") throw new DatabaseError("damaged", "a row lacks its text");
-  if (kind === "link") return { kind, target: text };
-  if (text.length !== 64) throw new DatabaseError("damaged", "a row's content is not an identity");
-  return { kind, size: row[3] as number, mtime: row[4] as number, mode, content: text as ContentId };
 }
 
 const HINTS = new Map([

@@ -75,7 +75,7 @@ Deno.test("a database of another program, or of another kind of ours, is refused
 Deno.test("a state of a newer program is refused, and left as it is", () => {
   using place = new DatabasePlace("state.db");
   open(place.path).close();
-  place.execute("PRAGMA user_version = 3");
+  place.execute("PRAGMA user_version = 4");
   const before = Deno.readFileSync(place.path);
   const error = assertThrows(() => open(place.path), StateError, "newer") as StateError;
   assertEquals(error.code, "newer");
@@ -102,6 +102,33 @@ Deno.test("a state of format 1 opens with all that it knew", () => {
     const rows = [...state.load()].map(([path, { entry, revision }]) => `${path} ${entry.kind} @${revision}`);
     assertEquals(rows, ["dir dir @1", "dir/file.txt file @2", "large file @4", "link link @3"]);
     assertEquals(state.chunks(parsePath("large")), new Uint8Array(72).fill(7));
+    state.close();
+  }
+});
+
+Deno.test("a state of each older format is taken over, with its rows", () => {
+  const row = `'f', 7, 0, 5, 1, 420, '${"ab".repeat(32)}', NULL, NULL, NULL, NULL, NULL, NULL`;
+  const tables = (binding: string) =>
+    `CREATE TABLE synced (path TEXT PRIMARY KEY, revision INTEGER NOT NULL, kind INTEGER NOT NULL,
+       size INTEGER, mtime INTEGER, mode INTEGER, text TEXT, stat_size REAL, stat_mtime REAL,
+       stat_ctime REAL, stat_ino REAL, stat_mode INTEGER, stat_nlink INTEGER) WITHOUT ROWID;
+     CREATE TABLE chunks (path TEXT PRIMARY KEY, list BLOB NOT NULL);
+     CREATE TABLE binding (one INTEGER PRIMARY KEY CHECK (one = 1), replica TEXT NOT NULL, folder TEXT, epoch TEXT,
+       cursor INTEGER NOT NULL, server TEXT NOT NULL, last_sync REAL NOT NULL ${binding});
+     INSERT INTO synced VALUES (${row}); PRAGMA application_id = 0x66737953`;
+  const formats = [
+    `${tables("")}; INSERT INTO binding VALUES (1, 'r', 'f', 'e', 9, 's:1', 3); PRAGMA user_version = 1`,
+    `${tables(", seen INTEGER NOT NULL, view TEXT, folder_name TEXT NOT NULL, credential TEXT NOT NULL")};
+     INSERT INTO binding VALUES (1, 'r', 'f', 'e', 9, 's:1', 3, 0, NULL, '', ''); PRAGMA user_version = 2`,
+  ];
+  for (const format of formats) {
+    using place = new DatabasePlace("state.db");
+    place.execute(format);
+    const state = open(place.path);
+    assertEquals([...state.load().keys()], [parsePath("f")]);
+    assertEquals(state.ignored().size, 0);
+    assertEquals([state.binding().replica, state.binding().cursor, state.binding().view], ["r", 9, null]);
+    state.write({ ignored: [[parsePath("x"), { entry: { kind: "dir", mode: 0o755 }, revision: 2 }]] });
     state.close();
   }
 });

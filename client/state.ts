@@ -19,13 +19,19 @@ export interface Synced {
   readonly stat: Stat | null;
 }
 
+/** What the server holds at a path that the rules leave out of sync here. */
+export interface IgnoredHead {
+  readonly entry: Entry;
+  readonly revision: Revision;
+}
+
 export interface Binding {
   /** Identity of this state. */
   readonly replica: Id;
   /** The server's folder and epoch, once known. */
   readonly folder: Id | null;
   readonly epoch: Id | null;
-  /** Every head up to here is in the synced tree. 0 also means that only a listing from the beginning can tell. */
+  /** Every head up to here is in the synced tree, or ignored. 0 also means that only a listing from the beginning can tell. */
   readonly cursor: Revision;
   /** Greatest revision that the server ever told of: a server whose head is less has lost its memory. */
   readonly seen: Revision;
@@ -68,6 +74,8 @@ export interface StateChange {
   readonly gone?: readonly SyncPath[];
   /** Moves all rows at and below `from` to `to`, in place of what rows stand there. */
   readonly moved?: readonly { readonly from: SyncPath; readonly to: SyncPath; readonly revision: Revision }[];
+  /** Heads of ignored paths; `null`: none is kept any more. */
+  readonly ignored?: readonly (readonly [SyncPath, IgnoredHead | null])[];
   readonly binding?: Partial<Binding>;
 }
 
@@ -75,6 +83,8 @@ export interface State {
   binding(): Binding;
   /** All rows. */
   load(): Map<SyncPath, Synced>;
+  /** Heads of all ignored paths. */
+  ignored(): Map<SyncPath, IgnoredHead>;
   /** The chunk list stored with `path`, as `ChunkList` bytes, or `null`. */
   chunks(path: SyncPath): Uint8Array | null;
   /** Applies all of `change` or nothing. @throws {StateError} */

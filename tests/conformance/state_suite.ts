@@ -179,6 +179,24 @@ export function stateSuite(name: string, make: () => StatePlace): void {
     assertThrows(() => state.write({ moved: [{ from: p("a/b"), to: p("a"), revision: 1 }] }), Bug);
   });
 
+  test("heads of ignored paths are kept beside the rows, and go with a reset", (state, reopen) => {
+    const head = (row: Synced) => ({ entry: row.entry, revision: row.revision });
+    const ignored = AWKWARD.map((path) => [p(path), head(file(4))] as const);
+    state.write({
+      set: [[p("d"), dir, null]],
+      ignored: [...ignored, [p("x"), head(link)], [p("y"), head(dir)]],
+    });
+    const expected = new Map([...ignored, [p("x"), head(link)] as const, [p("y"), head(dir)] as const]);
+    assertEquals(state.ignored(), expected);
+    assertEquals([...state.load().keys()], [p("d")]);
+    const again = reopen();
+    assertEquals(again.ignored(), expected);
+    again.write({ ignored: [[p("x"), head(file(9))], [p("y"), null], [p("nothing"), null]] });
+    assertEquals([again.ignored().get(p("x")), again.ignored().has(p("y"))], [head(file(9)), false]);
+    again.reset();
+    assertEquals(reopen().ignored().size, 0);
+  });
+
   test("a write that fails leaves everything as it was", (state) => {
     state.write({ set: [[p("a"), file(1), null]], binding: { cursor: 4 } });
     const wrong = { ...file(2), stat: stat("dir") };

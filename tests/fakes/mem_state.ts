@@ -1,5 +1,5 @@
 /** The state of a replica in memory: the twin of `client/sqlite_state.ts`. */
-import type { Binding, State, StateChange, Synced } from "../../client/state.ts";
+import type { Binding, IgnoredHead, State, StateChange, Synced } from "../../client/state.ts";
 import { newBinding, NOWHERE, StateError, type Where } from "../../client/state.ts";
 import { invariant } from "../../core/invariant.ts";
 import { isAtOrBelow, rebase, type SyncPath } from "../../core/path.ts";
@@ -9,6 +9,7 @@ interface Snapshot {
   readonly binding: Binding;
   readonly rows: ReadonlyMap<SyncPath, Synced>;
   readonly chunks: ReadonlyMap<SyncPath, Uint8Array>;
+  readonly ignored: ReadonlyMap<SyncPath, IgnoredHead>;
 }
 
 /** Survives `close()`, like a file; use it again for the next run. */
@@ -17,6 +18,7 @@ export class MemState implements State {
   #binding: Binding;
   #rows = new Map<SyncPath, Synced>();
   #chunks = new Map<SyncPath, Uint8Array>();
+  #ignored = new Map<SyncPath, IgnoredHead>();
   #durable: Snapshot;
   /** Writes that a power cut may undo, oldest first. */
   #recent: StateChange[] = [];
@@ -37,6 +39,10 @@ export class MemState implements State {
     return new Map(this.#rows);
   }
 
+  ignored(): Map<SyncPath, IgnoredHead> {
+    return new Map(this.#ignored);
+  }
+
   chunks(path: SyncPath): Uint8Array | null {
     return this.#chunks.get(path)?.slice() ?? null;
   }
@@ -55,6 +61,7 @@ export class MemState implements State {
     this.#binding = this.#newBinding(this.#binding);
     this.#rows.clear();
     this.#chunks.clear();
+    this.#ignored.clear();
     this.checkpoint();
   }
 
@@ -79,6 +86,7 @@ export class MemState implements State {
     this.#binding = this.#durable.binding;
     this.#rows = new Map(this.#durable.rows);
     this.#chunks = new Map(this.#durable.chunks);
+    this.#ignored = new Map(this.#durable.ignored);
     for (const change of survivors) this.#apply(change);
     this.checkpoint();
   }
@@ -87,6 +95,10 @@ export class MemState implements State {
     for (const { from, to, revision } of change.moved ?? []) this.#move(from, to, revision);
     for (const [path, synced, chunks] of change.set ?? []) this.#set(path, synced, chunks);
     for (const path of change.gone ?? []) this.#forget(path);
+    for (const [path, head] of change.ignored ?? []) {
+      if (head === null) this.#ignored.delete(path);
+      else this.#ignored.set(path, head);
+    }
     this.#binding = { ...this.#binding, ...change.binding };
   }
 
@@ -119,6 +131,11 @@ export class MemState implements State {
   }
 
   #snapshot(): Snapshot {
-    return { binding: this.#binding, rows: new Map(this.#rows), chunks: new Map(this.#chunks) };
+    return {
+      binding: this.#binding,
+      rows: new Map(this.#rows),
+      chunks: new Map(this.#chunks),
+      ignored: new Map(this.#ignored),
+    };
   }
 }
