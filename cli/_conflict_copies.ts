@@ -7,6 +7,7 @@ import { conflictPath } from "../core/conflict_name.ts";
 import type { FileEntry } from "../core/entry.ts";
 import { ancestorsOf, nameOf, type SyncPath } from "../core/path.ts";
 import type { History, PastConflict, PastVersion } from "../protocol/history.ts";
+import { shareNew } from "../system/group_area.ts";
 import type { Context, Flag } from "./_command.ts";
 import { UsageError } from "./_exit.ts";
 import { contentOf, exportVersion } from "./_past_content.ts";
@@ -146,6 +147,9 @@ function recall(root: string): Memory {
 }
 
 function remember(path: string, memory: Memory): void {
+  // Left by a run that was killed, perhaps by another user's.
+  if (isThere(`${path}.new`)) Deno.removeSync(`${path}.new`);
   Deno.writeTextFileSync(`${path}.new`, JSON.stringify(memory), { mode: 0o600 });
+  shareNew(`${path}.new`);
   Deno.renameSync(`${path}.new`, path);
 }

@@ -8,8 +8,10 @@ import { ContentsError } from "../server/store/contents.ts";
 import { RecordsError } from "../server/store/records.ts";
 import { AddressError } from "../system/address.ts";
 import { DiskError } from "../system/disk.ts";
+import { AreaError } from "../system/group_area.ts";
 import { IdentityError } from "../system/identity.ts";
 import { ConnectError, ListenError } from "../system/link_errors.ts";
+import { ExposedFileError } from "../system/private_file.ts";
 
 export const EXIT = {
   ok: 0,
@@ -99,7 +101,9 @@ function outcomeOf(error: Error): Outcome | null {
   if (error instanceof ProtocolError) return "unreachable";
   if (error instanceof StateError) return error.code === "no_space" ? "no_space" : "state";
   if (error instanceof IdentityError) return "state";
-  if (error instanceof CredentialError) return "state";
+  if (
+    error instanceof CredentialError || error instanceof ExposedFileError || error instanceof AreaError
+  ) return "state";
   if (error instanceof RecordsError) return error.code === "no_space" ? "no_space" : "state";
   if (error instanceof ContentsError) return error.code === "no_space" ? "no_space" : "failed";
   if (error instanceof DiskError) return error.code === "no_space" ? "no_space" : "failed";

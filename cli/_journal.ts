@@ -6,6 +6,7 @@ import { displayPath } from "../core/path.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { ensureDirSync } from "@std/fs";
 import { dirname } from "@std/path";
+import { openAreaFile, shareNew } from "../system/group_area.ts";
 import { formatTime, type Output } from "./_output.ts";
 import { ownerNames } from "./_user.ts";
 
@@ -108,8 +109,9 @@ export class Journal {
     this.#file = null;
     const dir = this.#path.slice(0, this.#path.lastIndexOf("/"));
     ensureDirSync(dir);
+    shareNew(dir);
     if (this.#bytes >= LOG_BYTES_MAX) Deno.renameSync(this.#path, `${this.#path}.1`);
-    this.#file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
+    this.#file = openAreaFile(this.#path, { append: true, create: true });
     this.#bytes = this.#file.statSync().size;
   }
 }
@@ -133,7 +135,7 @@ function sentence(event: EngineEvent, now: number): string | null {
     case "moved":
       return `File moved: ${displayPath(event.from)} to ${displayPath(event.path)}${by(event.author)}`;
     case "conflict":
-      return `Conflict detected: ${displayPath(event.path)}: ${event.reason}${
+      return `Conflict detected: ${displayPath(event.path)}: ${displayPath(event.reason)}${
         event.storedAs === null ? "" : `, as ${displayPath(event.storedAs)}`
       }`;
     case "problem":
@@ -145,14 +147,14 @@ function sentence(event: EngineEvent, now: number): string | null {
         event.side === "here" ? "here" : "on the server"
       }; run sync-all --approve-deletes if this is meant`;
     case "connected":
-      return `Connected as ${event.user}`;
+      return `Connected as ${displayPath(event.user)}`;
     case "disconnected":
-      return `Disconnected: ${event.reason}; trying again`;
+      return `Disconnected: ${displayPath(event.reason)}; trying again`;
     case "state":
       return `State: ${event.state}`;
   }
 }
 
 function by(author: { user: string; device: string }): string {
-  return author.user === "" ? "" : ` (by ${author.user}@${author.device})`;
+  return author.user === "" ? "" : ` (by ${displayPath(author.user)}@${displayPath(author.device)})`;
 }

@@ -1,9 +1,11 @@
 /**
  * One question, one answer, between the commands of one user on one machine: how `fsync status` talks to a running
- * `fsync watch`. A Unix socket that only the user can reach; each side sends one line of JSON.
+ * `fsync watch`. A Unix socket that only the user can reach, and in a folder that a Unix group shares, its members;
+ * each side sends one line of JSON.
  */
 import { hash } from "node:crypto";
 import { basename, dirname, resolve } from "@std/path";
+import { groupOfDir, groupOfFolder } from "./group_area.ts";
 import { makePrivateDir } from "./private_file.ts";
 import { runtimeDir } from "./state_dirs.ts";
 
@@ -36,11 +38,13 @@ const ASK_MS_MAX = 10_000;
 const ACCEPT_RETRY_MS = 100;
 /** `sun_path` holds 108 bytes, the last of them zero. */
 const PATH_BYTES_MAX = 107;
-/** Mode of a socket. */
+/** Modes of a socket. */
 const OWNER_ONLY = 0o600;
+const GROUP_TOO = 0o660;
 
-/** The socket for `folder`, named after its real path, in `dir`. */
+/** The socket for `folder`, named after its real path, in `dir`; in the folder, if a Unix group shares it. */
 export function controlSocketPath(folder: string, dir: string = runtimeDir()): string {
+  if (groupOfFolder(folder) !== null) return `${Deno.realPathSync(folder)}/.fsync/control.sock`;
   return `${dir}/${hash("sha256", Deno.realPathSync(folder), "hex").slice(0, 32)}.sock`;
 }
 
@@ -162,7 +166,7 @@ function bind(path: string): Deno.UnixListener {
     const socket = `${temporary}/socket`;
     const listener = withShortPath(socket, (short) => Deno.listen({ transport: "unix", path: short }));
     try {
-      Deno.chmodSync(socket, OWNER_ONLY);
+      Deno.chmodSync(socket, groupOfDir(dirname(path)) === null ? OWNER_ONLY : GROUP_TOO);
       Deno.renameSync(socket, path);
     } catch (error) {
       listener.close();

@@ -3,6 +3,7 @@
  * that ends; the text in the file only says who holds it.
  */
 import { ensureDirSync } from "./fs.ts";
+import { openAreaFile } from "./group_area.ts";
 
 /** What the holder of a folder does with it. */
 export type LockRole = "watch" | "sync-all" | "server" | "command";
@@ -26,7 +27,7 @@ export interface FolderHeld {
 /**
  * Takes the lock of the folder `root`, without waiting.
  *
- * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} if the lock file cannot be made
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied | AreaError} if the lock file cannot be made
  */
 export function lockFolder(root: string, role: LockRole): FolderLock | FolderHeld {
   const dir = `${root}/.fsync`;
@@ -37,7 +38,7 @@ export function lockFolder(root: string, role: LockRole): FolderLock | FolderHel
     Deno.chmodSync(dir, 0o700);
   }
   const path = `${dir}/lock`;
-  const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  const file = openAreaFile(path, { read: true, write: true, create: true });
   if (!file.tryLockSync(true)) {
     file.close();
     return whoHolds(path);

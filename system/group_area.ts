@@ -7,13 +7,19 @@
  * followed.
  */
 import { dirname } from "@std/path";
+import { diskError } from "./errno.ts";
+import { writeAll } from "./file_io.ts";
 import { isGroupShared } from "./sharing.ts";
+import { O_CREAT, O_EXCL, O_NOFOLLOW, O_PATH, O_WRONLY } from "./sys.ts";
+import { systemCalls } from "./system_calls.ts";
 import { mayBeMember } from "./unix_group.ts";
 
 /** Of a directory of the area. */
 export const AREA_DIR_MODE = 0o2770;
 /** Of a file of the area. */
 export const AREA_FILE_MODE = 0o660;
+/** Of a secret that the group may read, in the area or elsewhere. */
+export const GROUPS_SECRET_MODE = 0o640;
 
 /** A file of the area, or the area itself, is not what it must be. */
 export class AreaError extends Error {
@@ -43,11 +49,17 @@ export function groupOfFolder(root: string): number | null {
 /** Gives something that was just made in a private area the bits that it needs there. */
 export function shareNew(path: string): void {
   if (groupOfDir(dirname(path)) === null) return;
-  const { isDirectory, isFile, uid } = Deno.lstatSync(path);
+  // By descriptor: another member may put a link at the path meanwhile.
+  const sys = systemCalls();
+  const fd = sys.open(null, path, O_PATH | O_NOFOLLOW);
+  const stat = fd < 0 ? fd : sys.fstat(fd);
+  const owner = fd < 0 ? fd : sys.owner(fd);
   // Another member's is as that one has made it.
-  if (uid !== Deno.uid()) return;
-  if (isDirectory) Deno.chmodSync(path, AREA_DIR_MODE);
-  else if (isFile) Deno.chmodSync(path, AREA_FILE_MODE);
+  if (typeof stat !== "number" && typeof owner !== "number" && owner.uid === Deno.uid()) {
+    const mode = stat.kind === "dir" ? AREA_DIR_MODE : stat.kind === "file" ? AREA_FILE_MODE : stat.mode;
+    if (mode !== stat.mode) sys.chmodAny(fd, mode);
+  }
+  if (fd >= 0) sys.close(fd);
 }
 
 /**
@@ -76,6 +88,27 @@ export function openAreaFile(path: string, options: Deno.OpenOptions): Deno.FsFi
   }
   if (opened.size === 0) shareNew(path);
   return file;
+}
+
+/**
+ * Replaces `path` in one step by a durable file that its owner may write and the group `gid` may read.
+ * @throws {DiskError}
+ */
+export function writeGroupsSecret(path: string, text: string, gid: number): void {
+  const sys = systemCalls();
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  const fd = sys.open(null, temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+  if (fd < 0) throw diskError(fd, "write", path);
+  let result = writeAll(sys, fd, new TextEncoder().encode(text), 0);
+  if (result === 0) result = sys.setGroupAny(fd, gid);
+  if (result === 0) result = sys.chmod(fd, GROUPS_SECRET_MODE);
+  if (result === 0) result = sys.fsyncNow(fd);
+  sys.close(fd);
+  if (result < 0) {
+    Deno.removeSync(temporary);
+    throw diskError(result, "write", path);
+  }
+  Deno.renameSync(temporary, path);
 }
 
 /** Whether a secret that the group may read is in order: the folder's group, and of somebody in it. */

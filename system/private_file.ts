@@ -37,14 +37,18 @@ export function writePrivateFile(path: string, text: string): void {
 
 /**
  * The text of `path`, or `null` if there is none.
+ * @param mayShow whether a file that others than its owner may read or write is in order
  * @throws {ExposedFileError} if others may read or write it
  */
-export function readPrivateFile(path: string): string | null {
+export function readPrivateFile(
+  path: string,
+  mayShow: (info: Deno.FileInfo) => boolean = () => false,
+): string | null {
   try {
     using file = Deno.openSync(path);
-    const { mode, size } = file.statSync();
-    if (((mode ?? 0) & OTHERS) !== 0) throw new ExposedFileError(path);
-    return readText(file, size);
+    const info = file.statSync();
+    if (((info.mode ?? 0) & OTHERS) !== 0 && !mayShow(info)) throw new ExposedFileError(path);
+    return readText(file, info.size);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;

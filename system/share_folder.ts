@@ -5,7 +5,7 @@
 import { MODE_MASK } from "../core/entry.ts";
 import { RESERVED_NAME } from "../core/path.ts";
 import { modeInShared } from "../core/shared_mode.ts";
-import { AREA_DIR_MODE, AREA_FILE_MODE } from "./group_area.ts";
+import { AREA_DIR_MODE, AREA_FILE_MODE, GROUPS_SECRET_MODE } from "./group_area.ts";
 import { type DirItem, DiskError } from "./disk.ts";
 import { diskError, EEXIST } from "./errno.ts";
 import { defaultForOthers, setDefaultAcl } from "./default_acl.ts";
@@ -172,5 +172,5 @@ class Sharer {
 
 /** A secret of the area is read by the group, and written by nobody but its owner. */
 function areaFileMode(name: string): number {
-  return name === "credential.json" ? 0o640 : AREA_FILE_MODE;
+  return name === "credential.json" ? GROUPS_SECRET_MODE : AREA_FILE_MODE;
 }

@@ -4,6 +4,7 @@
  */
 import { dirname } from "@std/path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { expectFile, shareNew } from "./group_area.ts";
 import { syncDir } from "./private_file.ts";
 
 /** What is wrong with a database. */
@@ -52,6 +53,8 @@ export class Database {
   constructor(path: string, format: DatabaseFormat, synchronous: "normal" | "full") {
     this.#synchronous = synchronous;
     this.#db = attempt(() => {
+      // SQLite would follow a link.
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) expectFile(file);
       createPrivate(path);
       return new DatabaseSync(path, { timeout: BUSY_MS_MAX });
     });
@@ -161,10 +164,11 @@ export class Statement {
   }
 }
 
-/** Makes an empty file that nobody else may read: SQLite gives its side files the same mode. */
+/** Makes an empty file that nobody else may read, but the group of a shared area: SQLite gives its side files the same mode. */
 function createPrivate(path: string): void {
   try {
     Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+    shareNew(path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
     throw error;
