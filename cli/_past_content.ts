@@ -5,18 +5,21 @@ import { displayPath } from "../core/path.ts";
 import type { History, PastVersion } from "../protocol/history.ts";
 import { SetupError } from "./_exit.ts";
 
+/** What is read into memory to be shown; a size that a server only claims takes no more. */
+const SHOWN_BYTES_MAX = 16 * 1024 * 1024;
+
 /** All bytes of a version of a file. @throws {SetupError} if it is none, or is not what the server said */
 export async function readVersion(
   history: History,
   version: PastVersion,
-  bytesMax = Infinity,
+  bytesMax = SHOWN_BYTES_MAX,
 ): Promise<Uint8Array> {
   const entry = fileOf(version);
-  const bytes = new Uint8Array(Math.min(entry.size, bytesMax));
-  let at = 0;
   if (entry.size > bytesMax) {
     throw new SetupError("failed", `Cannot show ${nameOf(version)}: it is too large`);
   }
+  const bytes = new Uint8Array(entry.size);
+  let at = 0;
   await history.read(version.path, version.revision, (piece) => {
     if (at + piece.length > bytes.length) throw damaged(version);
     bytes.set(piece, at);
@@ -43,7 +46,12 @@ export async function exportVersion(
   const entry = fileOf(version);
   const file = create(part, target);
   try {
-    await history.read(version.path, version.revision, (piece) => writeAll(file, piece));
+    let size = 0;
+    await history.read(version.path, version.revision, (piece) => {
+      size += piece.length;
+      if (size > entry.size) throw damaged(version);
+      writeAll(file, piece);
+    });
     const content = contentOf(entry, (into, offset) => {
       file.seekSync(offset, Deno.SeekMode.Start);
       return file.readSync(into) ?? 0;

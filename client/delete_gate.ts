@@ -2,14 +2,16 @@
  * The gate that every delete of a plan passes. It lets deletes rest until no more come, so that a mass delete is seen
  * as a whole and both halves of a move are seen together; and it holds what is too much to be believed.
  */
+import type { Entry } from "../core/entry.ts";
 import { GUARD_AT_REST, guardDeletes, type GuardState } from "../core/guard.ts";
-import { ancestorsOf, type SyncPath } from "../core/path.ts";
+import { ancestorsOf, hasAncestorIn, type SyncPath } from "../core/path.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import type { Clock } from "../system/clock.ts";
 import type { EngineEvent } from "./events.ts";
 import type { Trees } from "./trees.ts";
 
 type RemoveStep = Plan["remove"][number];
+type DownloadStep = Plan["download"][number];
 
 export interface HeldDeletes {
   /** Where the files were deleted. */
@@ -65,7 +67,7 @@ export class DeleteGate {
     if (this.#approved) {
       this.#approved = false;
       this.#here.letPass(this.#lostByPush(whole));
-      this.#there.letPass(pathsOf(whole.remove.filter(lossOf(whole))));
+      this.#there.letPass(pathsOf(lossesOf(whole)));
       return whole;
     }
     return this.#filterRemote(this.#filterLocal(whole, settle, before), settle, before);
@@ -91,8 +93,8 @@ export class DeleteGate {
   #filterRemote(whole: Plan, settle: boolean, before: HeldDeletes | null): Plan {
     const { trees, clock, guardRemote } = this.#parts;
     if (!guardRemote) return whole;
-    const isLost = lossOf(whole);
-    const lost = pathsOf(whole.remove.filter(isLost));
+    const losses = lossesOf(whole);
+    const lost = pathsOf(losses);
     const verdict = this.#there.judge({
       count: lost.length,
       lost,
@@ -103,7 +105,7 @@ export class DeleteGate {
       needsLook: false,
     });
     if (verdict === "held") this.#hold({ side: "server", ...this.#there.extent }, before);
-    return verdict === "pass" ? whole : withoutRemovals(whole, isLost);
+    return verdict === "pass" ? whole : withoutLosses(whole, losses);
   }
 
   #lostByPush(whole: Plan): SyncPath[] {
@@ -203,13 +205,16 @@ function withoutDeletes(whole: Plan, deletes: readonly Step[]): Plan["push"] {
   );
 }
 
-/** The plan without removals here, and without files that need the removals below them first. */
-function withoutRemovals(whole: Plan, isLost: (step: RemoveStep) => boolean): Plan {
-  const held = whole.remove.filter(isLost);
+/** The plan without these losses here, without files that need them to make room, and without what needs their result. */
+function withoutLosses(whole: Plan, losses: readonly Step[]): Plan {
+  const held = new Set<SyncPath>(pathsOf(losses));
   const makesRoom = new Set<SyncPath>();
-  for (const step of held) for (const dir of ancestorsOf(step.path)) makesRoom.add(dir);
-  const download = whole.download.filter((step) => step.entry.kind === "dir" || !makesRoom.has(step.path));
-  const remove = whole.remove.filter((step) => !isLost(step) && !makesRoom.has(step.path));
+  for (const path of held) for (const dir of ancestorsOf(path)) makesRoom.add(dir);
+  const passes = ({ path }: Step) => !held.has(path) && !hasAncestorIn(path, held);
+  const download = whole.download.filter((step) =>
+    passes(step) && (step.entry.kind === "dir" || !makesRoom.has(step.path))
+  );
+  const remove = whole.remove.filter((step) => passes(step) && !makesRoom.has(step.path));
   return { ...whole, download, remove };
 }
 
@@ -217,10 +222,17 @@ function pathsOf(steps: readonly Step[]): SyncPath[] {
   return steps.map(({ path }) => path);
 }
 
-/** Whether a removal loses a content here: what is wanted at another path is only moved. */
-function lossOf({ download }: Plan): (step: RemoveStep) => boolean {
-  const wanted = contentsOf(download);
-  return ({ entry }) => entry.kind === "file" && !wanted.has(entry.content);
+/**
+ * Steps that lose the content of a file here: it is removed, or something else than a file takes its place. What is
+ * wanted at another path, where nothing stands, is only moved.
+ */
+function lossesOf({ download, remove }: Plan): readonly (RemoveStep | DownloadStep)[] {
+  const wanted = contentsOf(download.filter(({ replaces }) => replaces === null));
+  const isLost = (entry: Entry | null) => entry?.kind === "file" && !wanted.has(entry.content);
+  return [
+    ...remove.filter(({ entry }) => isLost(entry)),
+    ...download.filter(({ entry, replaces }) => entry.kind !== "file" && isLost(replaces)),
+  ];
 }
 
 /** Contents that the steps bring to some path. */

@@ -13,7 +13,7 @@ import { type Plan, plan } from "../core/plan.ts";
 import { findRenames, type Placed, type Rename } from "../core/renames.ts";
 import type { Changes } from "../protocol/messages.ts";
 import type { Connector, Remote } from "../protocol/remote.ts";
-import { RemoteError } from "../protocol/errors.ts";
+import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import { DiskError } from "../system/disk.ts";
 import { DeleteGate, DELETES_QUIET_MS, type HeldDeletes } from "./delete_gate.ts";
 import { HeldError, UnreachableError } from "./errors.ts";
@@ -243,14 +243,17 @@ export class Engine {
     this.#watching = true;
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
+      let subscribed = false;
       try {
         await this.#session(signal, () => {
-          backoff = BACKOFF_MS_FIRST;
+          subscribed = true;
         });
       } catch (error) {
         if (signal.aborted) break;
         this.#lost(error);
         this.#noteRest();
+        // Who breaks the protocol does it again: that must not become a loop without a pause.
+        if (subscribed && !(error instanceof ProtocolError)) backoff = BACKOFF_MS_FIRST;
       }
       if (signal.aborted) break;
       const wait = backoff * (0.5 + this.#options.random.fraction());
@@ -271,9 +274,11 @@ export class Engine {
     if (fatal || !(error instanceof Error)) throw error;
     const expected = error instanceof UnreachableError || error instanceof RemoteError ||
       error instanceof DiskError || error instanceof StateError ||
-      error.name === "LinkClosed" || error.name === "ProtocolError";
+      error.name === "LinkClosed" || error instanceof ProtocolError;
     if (!expected) throw error;
     this.#connected = false;
+    // Nothing is kept of what somebody said who breaks the protocol; what the state says was agreed on.
+    if (error instanceof ProtocolError) this.#replica.reload();
     if (this.#reason !== error.message) {
       this.#options.onEvent({ type: "disconnected", reason: error.message });
     }

@@ -3,7 +3,7 @@ import { AssembleError, Assembler } from "../core/assemble.ts";
 import { CHUNK_MAX, chunkContent, ChunkList, ChunkListBuilder } from "../core/chunk.ts";
 import type { FileEntry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
-import { ProtocolError } from "../protocol/errors.ts";
+import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import type { DataOp } from "../protocol/messages.ts";
 import type { LargeSink, VersionRef } from "../protocol/remote.ts";
 import { DiskError, type ReadHandle, type Staged, type StageFile } from "../system/disk.ts";
@@ -56,7 +56,7 @@ export class FetchSink implements LargeSink {
     }
   }
 
-  /** Verifies and finishes the content. @throws {DiskError | ProtocolError} */
+  /** Verifies and finishes the content. @throws {DiskError | RemoteError} */
   finish(entry: FileEntry): { readonly staged: Staged; readonly chunks: ChunkList } {
     try {
       const chunks = this.#assembler.finish(entry.content);
@@ -86,7 +86,8 @@ export class FetchSink implements LargeSink {
     if (this.base !== null) {
       return new DiskError("io", "assemble", this.base.path, `${error.message}; it is tried again`);
     }
-    return new ProtocolError(`the server sent a content that does not fit: ${error.message}`);
+    // One content that is not what was announced must not keep all others from coming.
+    return new RemoteError("corrupt", `the server sent other bytes than announced (${error.message})`);
   }
 }
 

@@ -8,7 +8,7 @@ import { type Entry, type FileEntry, sameContent } from "../core/entry.ts";
 import { ancestorsOf, isBelow, parentOf, type SyncPath } from "../core/path.ts";
 import type { Step } from "../core/plan.ts";
 import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
-import { RemoteError } from "../protocol/errors.ts";
+import { type ErrorCode, RemoteError } from "../protocol/errors.ts";
 import type { Author } from "../protocol/messages.ts";
 import type { Remote, VersionRef } from "../protocol/remote.ts";
 import { type Checked, DiskError, type Staged, type Stat } from "../system/disk.ts";
@@ -22,6 +22,9 @@ export type RemoveStep = Extract<Step, { do: "remove" }>;
 /** Files that share one durability point: enough to make it cheap, few enough to bound the staging area. */
 const GROUP_FILES_MAX = 2000;
 const GROUP_BYTES_MAX = 16 * 1024 * 1024;
+/** One content is not to be had, which is no reason to end the conversation. */
+const NOT_TO_BE_HAD: ReadonlySet<ErrorCode> = new Set(["notFound", "corrupt", "forbidden"]);
+const NO_CONTENT = "the server cannot read its content";
 /** Download requests under way. */
 const REQUESTS_IN_FLIGHT_MAX = 4;
 
@@ -124,7 +127,10 @@ export class Pull {
     return this.#replica.chunks(path) ?? this.#replica.trees.local.get(path)?.chunks ?? null;
   }
 
-  /** Content that is removed at one path and wanted at another is moved instead. */
+  /**
+   * Content that is removed at one path and wanted at another is moved instead. Where that fails, it stays where it is:
+   * the guard let it pass because it is only moved.
+   */
   #moveHere(
     downloads: readonly DownloadStep[],
     removals: readonly RemoveStep[],
@@ -144,7 +150,7 @@ export class Pull {
       if (source === undefined) return true;
       used.add(source);
       if (this.#move(source, step, step.entry)) return false;
-      used.delete(source);
+      this.#changed(source.path);
       return true;
     });
     return { rest: removals.filter((step) => !used.has(step)), files };
@@ -225,13 +231,9 @@ export class Pull {
   #stage(step: DownloadStep, bytes: Uint8Array | null): void {
     const { entry, path } = step;
     if (entry.kind !== "file") return;
-    if (bytes === null) return this.#missing(step);
+    if (bytes === null) return this.#missing(step, NO_CONTENT);
     if (bytes.length !== entry.size || digestHex(bytes) !== entry.content) {
-      return this.#replica.problem(
-        path,
-        `Cannot download "${path}": the server sent other bytes than announced`,
-        "pull",
-      );
+      return this.#missing(step, "the server sent other bytes than announced");
     }
     this.#tryNow(path, () => {
       this.#group.push({ step, staged: this.#replica.disk.stageBytes(bytes, entry) });
@@ -240,13 +242,11 @@ export class Pull {
   }
 
   /** If it was replaced on the server meanwhile, a notice told so before this answer. */
-  #missing(step: DownloadStep): void {
-    if (this.#replica.trees.remote.get(step.path)?.revision !== step.revision) return;
-    this.#replica.problem(
-      step.path,
-      `Cannot download "${step.path}": the server cannot read its content`,
-      "pull",
-    );
+  #missing({ path, revision }: DownloadStep, reason: string): void {
+    const { trees } = this.#replica;
+    // What was deleted here, and may not be, is fetched again although it is no news.
+    const wanted = trees.remote.get(path)?.revision ?? trees.synced.get(path)?.revision;
+    if (wanted === revision) this.#replica.problem(path, `Cannot download "${path}": ${reason}`, "pull");
   }
 
   /** Puts the staged group in place, behind one durability point (which also serves what was placed before). */
@@ -318,8 +318,8 @@ export class Pull {
         this.#place({ step, staged }, chunks);
         await this.#replica.makeDurable();
       } catch (error) {
-        if (error instanceof RemoteError && (error.code === "notFound" || error.code === "corrupt")) {
-          return this.#missing(step);
+        if (error instanceof RemoteError && NOT_TO_BE_HAD.has(error.code)) {
+          return this.#missing(step, error.code === "corrupt" ? error.message : NO_CONTENT);
         }
         if (!(error instanceof DiskError)) throw error;
         this.#replica.problem(path, explain(path, error), "pull");

@@ -29,6 +29,7 @@ function newParents(trees: Trees, to: SyncPath): DownloadStep[] {
 
 /** Whether the subtree here is the one that the server had, and all of it went to the new place. */
 function isPlain({ trees, busy, blocked }: Replica, { from, to }: RemoteMove): boolean {
+  if (isAtOrBelow(from, to) || isAtOrBelow(to, from)) return false;
   if (trees.synced.get(from)?.stat?.kind !== "dir" || trees.synced.has(to) || trees.local.has(to)) {
     return false;
   }

@@ -18,6 +18,8 @@ export interface ReplicaParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly onEvent: (event: EngineEvent) => void;
+  /** For tests. */
+  readonly headsBytesMax?: number;
 }
 
 export class Replica {
@@ -25,7 +27,7 @@ export class Replica {
   readonly state: State;
   readonly clock: Clock;
   readonly random: Random;
-  readonly trees = new Trees();
+  readonly trees: Trees;
   /** Paths whose large content is being transferred; looks and plans leave them alone. */
   readonly busy = new Set<SyncPath>();
   /** Paths to look at again, because they were not what the plan had seen. */
@@ -49,6 +51,7 @@ export class Replica {
     this.state = parts.state;
     this.clock = parts.clock;
     this.random = parts.random;
+    this.trees = new Trees({ headsBytesMax: parts.headsBytesMax });
     this.emit = parts.onEvent;
     this.writes = new WriteGate({ trees: this.trees, clock: parts.clock, emit: parts.onEvent });
     this.trees.load(parts.state.load(), parts.state.binding());

@@ -3,9 +3,10 @@
  * Nothing here touches the disk or the link: the engine reports what it saw and what was done.
  */
 import { type ContentId, type Entry, sameEntry } from "../core/entry.ts";
-import { isAtOrBelow, isBelow, rebase, type SyncPath } from "../core/path.ts";
+import { isAtOrBelow, isBelow, PATH_BYTES_MAX, rebase, type SyncPath, utf8Length } from "../core/path.ts";
 import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import { invariant } from "../core/invariant.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import type { Author, Id, Notice, Revision } from "../protocol/messages.ts";
 import { sameStat, type Stat } from "../system/disk.ts";
 import type { Binding, StateChange, Synced } from "./state.ts";
@@ -54,8 +55,16 @@ export interface Problem {
 }
 
 const NOBODY: Author = { user: "", device: "" };
+/** Memory that heads may take until they are agreed on, bytes: more than any folder needs, less than a process has. */
+const HEADS_BYTES_MAX = 2 * 2 ** 30;
+/** What a head takes beside its path. */
+const HEAD_BYTES = 300;
+/** Hints of renamed directories that wait; without them the same is done path by path. */
+const MOVES_MAX = 10_000;
 
 export class Trees {
+  readonly #headsBytesMax: number;
+  #headsBytes = 0;
   readonly synced = new Map<SyncPath, SyncedNode>();
   readonly local = new Map<SyncPath, Found | null>();
   readonly remote = new Map<SyncPath, RemoteHead>();
@@ -87,6 +96,10 @@ export class Trees {
     moved: { from: SyncPath; to: SyncPath; revision: Revision }[];
   } = { set: new Map(), gone: new Set(), moved: [] };
 
+  constructor({ headsBytesMax = HEADS_BYTES_MAX }: { readonly headsBytesMax?: number | undefined } = {}) {
+    this.#headsBytesMax = headsBytesMax;
+  }
+
   load(
     rows: ReadonlyMap<SyncPath, Synced>,
     { cursor, seen, view }: Pick<Binding, "cursor" | "seen" | "view">,
@@ -107,7 +120,7 @@ export class Trees {
    */
   beginListing(): void {
     // What an earlier listing left out may be named now, and with a revision from before that listing.
-    for (const path of this.#unlisted) this.remote.delete(path);
+    for (const path of this.#unlisted) this.#dropHead(path);
     this.#unlisted.clear();
     this.#unnamed = new Set([...this.synced.keys(), ...this.remote.keys()]);
   }
@@ -117,7 +130,7 @@ export class Trees {
     const gone = this.#unnamed ?? new Set();
     for (const path of gone) {
       // Whatever its revision was: nobody says when it went, or went out of sight.
-      this.remote.set(path, { entry: null, revision: this.upTo, author: NOBODY });
+      this.#noteHead(path, { entry: null, revision: this.upTo, author: NOBODY });
       this.#unlisted.add(path);
     }
     this.#unnamed = null;
@@ -208,8 +221,22 @@ export class Trees {
   #settleRemote(path: SyncPath, revision: Revision): void {
     const head = this.remote.get(path);
     if (head === undefined || head.revision > revision) return;
-    this.remote.delete(path);
+    this.#dropHead(path);
     this.#unlisted.delete(path);
+  }
+
+  #dropHead(path: SyncPath): void {
+    if (!this.remote.delete(path)) return;
+    this.#headsBytes = Math.max(0, this.#headsBytes - HEAD_BYTES - path.length);
+  }
+
+  /** Nobody may fill this side's memory with paths that are nowhere. @throws {ProtocolError} */
+  #noteHead(path: SyncPath, head: RemoteHead): void {
+    if (!this.remote.has(path)) this.#headsBytes += HEAD_BYTES + path.length;
+    if (this.#headsBytes > this.#headsBytesMax) {
+      throw new ProtocolError("the server names more paths than this side has memory for");
+    }
+    this.remote.set(path, head);
   }
 
   #noteRevision(revision: Revision): void {
@@ -256,7 +283,7 @@ export class Trees {
     if (known !== undefined && known.revision >= notice.revision) return;
     // A head that was known may be on its way here at this moment: then its end must not be forgotten.
     if (entry === null && node === undefined && known === undefined && !this.local.has(notice.path)) return;
-    this.remote.set(notice.path, { entry, revision: notice.revision, author: notice.author });
+    this.#noteHead(notice.path, { entry, revision: notice.revision, author: notice.author });
     this.#unlisted.delete(notice.path);
   }
 
@@ -269,10 +296,14 @@ export class Trees {
       if (head.entry === null) heads.delete(path);
       else heads.set(path, head.entry);
     }
-    if (heads.get(from)?.kind === "dir") this.moves.push({ from, to, revision, author });
+    if (heads.get(from)?.kind === "dir" && this.moves.length < MOVES_MAX) {
+      this.moves.push({ from, to, revision, author });
+    }
     for (const [path, entry] of heads) {
+      const target = rebase(path, from, to);
+      if (utf8Length(target) > PATH_BYTES_MAX) throw new ProtocolError("a move makes a path too long");
       this.noteNotice({ kind: "gone", path, revision, author });
-      this.noteNotice({ kind: "set", path: rebase(path, from, to), revision, entry, from: path, author });
+      this.noteNotice({ kind: "set", path: target, revision, entry, from: path, author });
     }
   }
 
@@ -366,6 +397,7 @@ export class Trees {
     this.#large.clear();
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
+    this.#headsBytes = 0;
     this.#unnamed = null;
     this.#unlisted.clear();
     this.upTo = 0;

@@ -1,6 +1,7 @@
 /** The past of a folder, asked for over a connection. */
 import type { SyncPath } from "../core/path.ts";
 import { unpackBlock } from "../protocol/block.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import type {
   History,
   Keep,
@@ -13,6 +14,17 @@ import type {
 import type { Revision } from "../protocol/messages.ts";
 import { expect, type WireRemote } from "./wire_remote.ts";
 
+/** Items of one answer: beyond any history that a person would read, and far below what memory holds. */
+const ANSWER_ITEMS_MAX = 2_000_000;
+
+/** Adds a page to what came before it; returns whether another must follow. @throws {ProtocolError} if it never ends */
+function takePage<T>(all: T[], page: readonly T[], more: boolean): boolean {
+  if (more && page.length === 0) throw new ProtocolError("the server sent an empty page of an answer");
+  for (const item of page) all.push(item);
+  if (all.length > ANSWER_ITEMS_MAX) throw new ProtocolError("the server's answer has no end");
+  return more;
+}
+
 export class WireHistory implements History {
   readonly #remote: Pick<WireRemote, "ask">;
 
@@ -24,8 +36,7 @@ export class WireHistory implements History {
     const all: PastVersion[] = [];
     await this.#remote.ask({ type: "versions", path }, (message) => {
       const { versions, more } = expect(message, "versionList");
-      all.push(...versions);
-      return !more;
+      return !takePage(all, versions, more);
     });
     return all;
   }
@@ -35,6 +46,7 @@ export class WireHistory implements History {
       const { block, last } = expect(message, "bytes");
       const bytes = unpackBlock(block);
       if (bytes.length > 0) take(bytes);
+      else if (!last) throw new ProtocolError("the server sent bytes without any");
       return last;
     });
   }
@@ -43,8 +55,7 @@ export class WireHistory implements History {
     const all: RestoreStep[] = [];
     await this.#remote.ask({ type: "restore", path, goal, dryRun }, (message) => {
       const { steps, more } = expect(message, "restored");
-      all.push(...steps);
-      return !more;
+      return !takePage(all, steps, more);
     });
     return all;
   }
@@ -53,8 +64,7 @@ export class WireHistory implements History {
     const all: PastConflict[] = [];
     await this.#remote.ask({ type: "conflicts", open }, (message) => {
       const { conflicts, more } = expect(message, "conflictList");
-      all.push(...conflicts);
-      return !more;
+      return !takePage(all, conflicts, more);
     });
     return all;
   }

@@ -5,12 +5,7 @@ import { packBlock, unpackBlock } from "../protocol/block.ts";
 import { decode, encode } from "../protocol/codec.ts";
 import { ContentChanged, dataMessages } from "../protocol/data_stream.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
-import {
-  FRAME_BYTES_MAX,
-  HANDSHAKE_MS_MAX,
-  HEARTBEAT_MS_MIN,
-  HEARTBEATS_MISSED_MAX,
-} from "../protocol/limits.ts";
+import { FRAME_BYTES_MAX, HEARTBEAT_MS_MIN, HEARTBEATS_MISSED_MAX } from "../protocol/limits.ts";
 import {
   type Changes,
   type Hello,
@@ -25,6 +20,8 @@ import type { Clock } from "../system/clock.ts";
 import { type Link, LinkClosed } from "../system/link.ts";
 import { deathOf } from "../system/pulse.ts";
 import { UnreachableError } from "./errors.ts";
+import { shakeHands } from "./handshake.ts";
+import { Patience } from "./patience.ts";
 
 /** Who this client is. */
 export type HelloFields = Pick<Hello, "software" | "folder" | "replica" | "device" | "token">;
@@ -37,30 +34,18 @@ export type HelloFields = Pick<Hello, "software" | "folder" | "replica" | "devic
  * @throws {ProtocolError} if it is no server of ours
  */
 export async function talk(link: Link, hello: HelloFields, clock: Clock): Promise<WireRemote> {
-  const deadline = new AbortController();
-  void clock.sleep(HANDSHAKE_MS_MAX, deadline.signal).then(() => {
-    if (!deadline.signal.aborted) link.close();
-  });
-  try {
-    const message: Hello = { type: "hello", versions: PROTOCOL_VERSIONS, ...hello, clock: clock.now() };
-    await link.send(encode({ id: 0, message }));
-    const frame = await link.receive();
-    if (frame === null) throw new LinkClosed("the server closed the connection");
-    const answer = decode(frame).message;
-    if (answer.type === "error") throw new RemoteError(answer.code, answer.message, answer.hint);
-    if (answer.type !== "welcome") throw new ProtocolError(`the server answered ${answer.type} to a hello`);
-    link.frameMax = FRAME_BYTES_MAX;
-    return new WireRemote(link, answer, clock);
-  } catch (error) {
-    link.close();
-    if (error instanceof LinkClosed) {
-      throw new UnreachableError(`Cannot talk to the server: ${error.message}`);
-    }
-    throw error;
-  } finally {
-    deadline.abort();
-  }
+  const message: Hello = { type: "hello", versions: PROTOCOL_VERSIONS, ...hello, clock: clock.now() };
+  // The rules in the Welcome alone may be longer than what a stranger is allowed.
+  const welcome = await shakeHands(link, message, { clock, answerMax: FRAME_BYTES_MAX });
+  return new WireRemote(link, welcome, clock);
 }
+
+/** Messages without anything in them that may follow each other: the server skips what this user may not see. */
+const EMPTY_MESSAGES_MAX = 100_000;
+/** Notices in one listing: beyond any folder, and an end for one that has none. */
+const LISTED_MAX = 50_000_000;
+/** Requests given up whose answers may still come. */
+const ABANDONED_MAX = 1000;
 
 /** A request that waits for its answers. */
 interface Request {
@@ -76,6 +61,12 @@ export class WireRemote implements Remote {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #requests = new Map<number, Request>();
+  /** Requests that were given up here; the rest of their answers is passed over. */
+  readonly #abandoned = new Set<number>();
+  readonly #patience: Patience;
+  /** Bytes of the frames that were taken, with their lengths, and of data that the link took from us. */
+  #bytesTaken = 0;
+  #dataSent = 0;
   readonly #stop = new AbortController();
   #onChanges: (changes: Changes) => void | Promise<void> = () => {};
   /** Told how many open conflicts concern this user, whenever that number changes. */
@@ -92,6 +83,12 @@ export class WireRemote implements Remote {
     this.closed = new Promise((resolve) => this.#end = resolve);
     void this.#receiveAll();
     void this.#watchPulse();
+    this.#patience = new Patience({
+      clock,
+      isWaiting: () => this.#requests.size > 0,
+      bytesUnderWay: () => link.bytesReceived - this.#bytesTaken + this.#dataSent,
+    });
+    void this.#waitInPatience();
   }
 
   /** Bytes on the wire so far. */
@@ -105,8 +102,16 @@ export class WireRemote implements Remote {
     onChanges: (changes: Changes) => void | Promise<void>,
   ): Promise<void> {
     this.#onChanges = onChanges;
+    let listed = 0;
+    let empty = 0;
     await this.#ask({ type: "subscribe", since, live }, async (message) => {
       const changes = expect(message, "changes");
+      const { length } = changes.notices;
+      listed += length;
+      empty = length > 0 ? 0 : empty + 1;
+      if (changes.more && (listed > LISTED_MAX || empty > EMPTY_MESSAGES_MAX)) {
+        throw new ProtocolError("the server's listing has no end");
+      }
       await onChanges(changes);
       return !changes.more;
     });
@@ -132,7 +137,10 @@ export class WireRemote implements Remote {
     let streaming: Promise<void> | null = null;
     const id = this.#nextId++;
     const begin = (first: number) => {
-      streaming = this.#stream(id, source, first).catch((error) => this.#requests.get(id)?.reject(error));
+      streaming = this.#stream(id, source, first).catch((error) => {
+        this.#abandon(id);
+        this.#requests.get(id)?.reject(error);
+      });
     };
     await this.#ask(
       { type: "stage", content, size: chunks.totalSize(), chunks: chunks.length, base: base?.ref ?? null },
@@ -179,6 +187,7 @@ export class WireRemote implements Remote {
       if (index + sizes.length > items.length) {
         throw new ProtocolError("the server sent more than was asked for");
       }
+      if (sizes.length === 0 && items.length > 0) throw new ProtocolError("the server sent no contents");
       const raw = unpackBlock(block);
       let offset = 0;
       for (const size of sizes) {
@@ -204,6 +213,7 @@ export class WireRemote implements Remote {
         return false;
       }
       const data = expect(message, "data");
+      if (data.ops.length === 0 && !data.last) throw new ProtocolError("the server sent data without any");
       await sink.accept(data.ops, unpackBlock(data.block));
       return data.last;
     });
@@ -236,11 +246,13 @@ export class WireRemote implements Remote {
   }
 
   async #send(id: number, message: Message): Promise<void> {
+    const frame = encode({ id, message });
     try {
-      await this.#link.send(encode({ id, message }));
+      await this.#link.send(frame);
     } catch (error) {
       throw error instanceof LinkClosed ? gone(error.message) : error;
     }
+    if (message.type === "data") this.#dataSent += frame.length;
   }
 
   async #receiveAll(): Promise<void> {
@@ -248,6 +260,7 @@ export class WireRemote implements Remote {
       for (;;) {
         const frame = await this.#link.receive();
         if (frame === null) return this.#finish(new LinkClosed("the server closed the connection"));
+        this.#bytesTaken += LENGTH_BYTES + frame.length;
         const { id, message } = decode(frame);
         await this.#take(id, message);
       }
@@ -261,17 +274,32 @@ export class WireRemote implements Remote {
     if (message.type === "pong") return;
     if (id === 0) return await this.#takeNews(message);
     const request = this.#requests.get(id);
-    // An answer to what was given up meanwhile.
-    if (request === undefined) return;
+    if (request === undefined) return this.#takeLate(id, message);
+    this.#patience.noteProgress();
     if (message.type === "error") {
       return request.reject(new RemoteError(message.code, message.message, message.hint));
     }
     try {
       if (await request.take(message)) request.resolve();
     } catch (error) {
+      this.#abandon(id);
       request.reject(error);
       if (error instanceof ProtocolError) throw error;
     }
+  }
+
+  #abandon(id: number): void {
+    this.#abandoned.add(id);
+    for (const oldest of this.#abandoned) {
+      if (this.#abandoned.size <= ABANDONED_MAX) break;
+      this.#abandoned.delete(oldest);
+    }
+  }
+
+  /** An answer that nobody waits for (any more). */
+  #takeLate(id: number, message: Message): void {
+    if (message.type === "error" || this.#abandoned.has(id)) return;
+    throw new ProtocolError(`the server sent ${message.type} to a request that is not there`);
   }
 
   async #takeNews(message: Message): Promise<void> {
@@ -296,6 +324,12 @@ export class WireRemote implements Remote {
     if (death !== null) this.#finish(new LinkClosed(death));
   }
 
+  async #waitInPatience(): Promise<void> {
+    if (await this.#patience.runOut(this.#stop.signal)) {
+      this.#finish(new LinkClosed("the server does not answer"));
+    }
+  }
+
   #finish(reason: Error): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
@@ -305,6 +339,9 @@ export class WireRemote implements Remote {
     this.#end(error);
   }
 }
+
+/** What stands before each frame. */
+const LENGTH_BYTES = 4;
 
 function gone(reason: string): UnreachableError {
   return new UnreachableError(`Cannot go on: ${reason}`);
