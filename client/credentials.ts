@@ -70,7 +70,12 @@ export function writeCredential(
   const { at = credential.server, dir = stateDir() } = options;
   const path = pathOf(credentialKey(parseAddress(at)), dir);
   makePrivateDir(`${dir}/servers`);
-  writePrivateFile(path, JSON.stringify({ format: FORMAT, ...credential }, null, 2) + "\n");
+  writePrivateFile(path, credentialText(credential));
+}
+
+/** What {@link parseCredential} reads. */
+export function credentialText(credential: Credential): string {
+  return JSON.stringify({ format: FORMAT, ...credential }, null, 2) + "\n";
 }
 
 /** `<host>_<port>`; all names of this machine are `localhost`. */
@@ -101,7 +106,8 @@ function pathOf(key: string, dir: string): string {
   return `${dir}/servers/${key}.json`;
 }
 
-function parseCredential(text: string, path: string): Credential {
+/** @throws {CredentialError} naming the file `path` that the text is from */
+export function parseCredential(text: string, path: string): Credential {
   const fields = parseObject(text, path);
   if (fields.get("format") !== FORMAT) throw new CredentialError(path, "its format is not known");
   const field = (name: string, fits: (text: string) => boolean): string => {

@@ -113,6 +113,8 @@ export function writeGroupsSecret(path: string, text: string, gid: number): void
 
 /** Whether a secret that the group may read is in order: the folder's group, and of somebody in it. */
 export function isGroupsSecret(info: Deno.FileInfo, gid: number): boolean {
-  if (info.gid !== gid || ((info.mode ?? 0) & 0o007) !== 0 || info.uid === null) return false;
+  if (info.gid !== gid || ((info.mode ?? 0) & ~GROUPS_SECRET_MODE & 0o777) !== 0 || info.uid === null) {
+    return false;
+  }
   return info.uid === 0 || info.uid === Deno.uid() || mayBeMember(info.uid, gid);
 }

@@ -29,6 +29,15 @@ export function runtimeDir(env: Environment = processEnvironment): string {
   return override(env) ?? (base === null ? `${stateDir(env)}/run` : `${base}/fsync`);
 }
 
+/**
+ * Credentials that servers leave for a Unix group of their machine. Only root can make it there, so whoever it belongs
+ * to was chosen by root. `FSYNC_SHARED_DIR` names another place.
+ */
+export function sharedDir(env: Environment = processEnvironment): string {
+  const dir = env("FSYNC_SHARED_DIR");
+  return dir ? resolve(dir) : "/var/lib/fsync";
+}
+
 function override(env: Environment): string | null {
   const dir = env("FSYNC_STATE_DIR");
   return dir ? resolve(dir) : null;
