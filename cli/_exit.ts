@@ -5,8 +5,10 @@ import { StateError } from "../client/state.ts";
 import { PathError } from "../core/path.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import { ContentsError } from "../server/store/contents.ts";
+import { BackupError } from "../server/upkeep/backup.ts";
 import { RecordsError } from "../server/store/records.ts";
 import { AddressError } from "../system/address.ts";
+import { ControlError } from "../system/control_socket.ts";
 import { DiskError } from "../system/disk.ts";
 import { AreaError } from "../system/group_area.ts";
 import { IdentityError } from "../system/identity.ts";
@@ -105,9 +107,10 @@ function outcomeOf(error: Error): Outcome | null {
     error instanceof CredentialError || error instanceof ExposedFileError || error instanceof AreaError
   ) return "state";
   if (error instanceof RecordsError) return error.code === "no_space" ? "no_space" : "state";
+  if (error instanceof BackupError) return error.code === "no_space" ? "no_space" : "failed";
   if (error instanceof ContentsError) return error.code === "no_space" ? "no_space" : "failed";
   if (error instanceof DiskError) return error.code === "no_space" ? "no_space" : "failed";
-  if (error instanceof ListenError) return "failed";
+  if (error instanceof ListenError || error instanceof ControlError) return "failed";
   return null;
 }
 

@@ -138,7 +138,7 @@ export class Server {
         for (const close of opened.reverse()) close();
       };
       const between = <T>(work: () => T | Promise<T>) => folder.between(work);
-      const upkeep = new Upkeep({ records, own, contents, clock: systemClock, between }, disk);
+      const upkeep = new Upkeep({ records, own, contents, clock: systemClock, between }, disk, dir);
       return new Server(
         { engine, accounts, folder, upkeep, disk, state, records, contents, listener, release },
         options,

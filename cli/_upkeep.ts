@@ -8,6 +8,7 @@ import { openRecords } from "../server/store/sqlite_records.ts";
 import { UpkeepRecords } from "../server/store/upkeep_records.ts";
 import { archiveLarge } from "../server/upkeep/archive.ts";
 import { StoreCheck, type StoreReport } from "../server/upkeep/check.ts";
+import { backUp, type BackupReport } from "../server/upkeep/backup.ts";
 import type { UpkeepParts } from "../server/upkeep/parts.ts";
 import {
   choosePruned,
@@ -41,8 +42,14 @@ export interface CheckRequest {
   readonly repair: boolean;
 }
 
-export type UpkeepRequest = PruneRequest | CheckRequest;
-export type UpkeepAnswer = PruneAnswer | StoreReport;
+export interface BackupRequest {
+  readonly do: "backup";
+  /** Where to, absolute. */
+  readonly to: string;
+}
+
+export type UpkeepRequest = PruneRequest | CheckRequest | BackupRequest;
+export type UpkeepAnswer = PruneAnswer | StoreReport | BackupReport;
 
 export interface PruneAnswer {
   readonly retention: Retention;
@@ -69,18 +76,25 @@ const ANSWER_MS_MAX = 24 * 3_600_000;
 export class Upkeep {
   readonly #parts: UpkeepParts;
   readonly #tree: ReadDisk;
+  readonly #store: string;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param tree the plain files, which a repair may take contents from */
-  constructor(parts: UpkeepParts, tree: ReadDisk) {
+  /**
+   * @param tree the plain files, which a repair may take contents from
+   * @param store the directory of the store
+   */
+  constructor(parts: UpkeepParts, tree: ReadDisk, store: string) {
     this.#parts = parts;
     this.#tree = tree;
+    this.#store = store;
   }
 
   answer(request: UpkeepRequest): Promise<UpkeepAnswer> {
-    return this.#alone<UpkeepAnswer>(() =>
-      request.do === "prune" ? runPrune(this.#parts, request) : runCheck(this.#parts, this.#tree, request)
-    );
+    return this.#alone<UpkeepAnswer>(() => {
+      if (request.do === "prune") return runPrune(this.#parts, request);
+      if (request.do === "check") return runCheck(this.#parts, this.#tree, request);
+      return runBackup(this.#parts, this.#store, request);
+    });
   }
 
   /** Archives and rewrites whenever nothing changed for a while, until `signal` aborts. */
@@ -185,6 +199,17 @@ export async function withStore<T>(root: string, work: (parts: UpkeepParts) => P
   } finally {
     for (const close of opened.reverse()) close();
   }
+}
+
+function runBackup(parts: UpkeepParts, store: string, { to }: BackupRequest): Promise<BackupReport> {
+  return backUp(parts, store, to, parts.records.identity().folder);
+}
+
+/** Makes a backup of the server's folder at `root`: by the running server, or here. */
+export async function backUpAt(root: string, to: string): Promise<BackupReport> {
+  const request: BackupRequest = { do: "backup", to };
+  return await askUpkeep<BackupReport>(root, request) ??
+    await withStore(root, (parts) => runBackup(parts, `${root}/.fsync`, request));
 }
 
 /** By the running server, or here. */

@@ -28,7 +28,7 @@ async function minutes(
   try {
     await store.put("big", noise(300_000, 1));
     await store.put("big", noise(300_000, 2));
-    const upkeep = new Upkeep(store.parts(onStep, { ...systemClock, sleep }), disk);
+    const upkeep = new Upkeep(store.parts(onStep, { ...systemClock, sleep }), disk, `${store.root}/.fsync`);
     await upkeep.whenIdle(folder, stop.signal, (problem) => problems.push(problem));
     return { left: left.slice(1), problems };
   } finally {
@@ -57,7 +57,7 @@ Deno.test("one piece of upkeep waits for the other", async () => {
   try {
     await store.put("a", noise(300_000, 1));
     await store.put("a", noise(300_000, 2));
-    const upkeep = new Upkeep(store.parts(), disk);
+    const upkeep = new Upkeep(store.parts(), disk, `${store.root}/.fsync`);
     const [pruned, checked] = await Promise.all([
       upkeep.answer({ do: "prune", retention: null, dryRun: false }),
       upkeep.answer({ do: "check", repair: false }),

@@ -59,6 +59,11 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     group: "history",
     load: async () => (await import("./prune.ts")).prune,
   }],
+  ["backup", {
+    summary: "copy a server's folder with its history, while it is used",
+    group: "history",
+    load: async () => (await import("./backup.ts")).backup,
+  }],
   ["conflicts", {
     summary: "edits that met: list them, look at both sides, settle them",
     group: "history",

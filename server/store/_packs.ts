@@ -237,8 +237,13 @@ export class Packs {
   }
 
   #path(pack: number): string {
-    return `${this.#dir}/${String(pack).padStart(6, "0")}.pack`;
+    return `${this.#dir}/${packFileName(pack)}`;
   }
+}
+
+/** Name of a pack's file. */
+export function packFileName(pack: number): string {
+  return `${String(pack).padStart(6, "0")}.pack`;
 }
 
 function readHeader(file: Deno.FsFile, offset: number): BlockHeader | null {

@@ -11,7 +11,7 @@ import { makePrivateDir, syncDir } from "../../system/private_file.ts";
 import { attempt } from "./_file_access.ts";
 import { type LargeFile, LargeFiles } from "./_large_files.ts";
 import type { SyncData } from "./_pack_file.ts";
-import { Packs, type WalkedBlock } from "./_packs.ts";
+import { packFileName, Packs, type WalkedBlock } from "./_packs.ts";
 import { ArchivedContents } from "./_archived_contents.ts";
 import {
   type ChunkIndex,
@@ -122,6 +122,11 @@ export class PackContents implements Contents {
   /** The packs and their sizes in bytes, in their order. @throws {ContentsError} */
   packs(): { readonly number: number; readonly size: number }[] {
     return this.#packs.list();
+  }
+
+  /** Name of a pack's file, below the store's directory. */
+  packName(pack: number): string {
+    return `packs/${packFileName(pack)}`;
   }
 
   /** The blocks of a pack, each decompressed, or `null` where it is damaged. @throws {ContentsError} */

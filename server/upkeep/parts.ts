@@ -24,7 +24,7 @@ export interface Batch {
   readonly parts: readonly { readonly id: ContentId; readonly size: number }[];
 }
 
-export function noteStep(parts: UpkeepParts, step: string): void {
+export function noteStep(parts: Pick<UpkeepParts, "onStep">, step: string): void {
   parts.onStep?.(step);
 }
 
