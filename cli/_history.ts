@@ -118,7 +118,7 @@ export async function openHistory(context: Context, place: Place, signal: AbortS
   if (!place.server) return await overWire(clientServer(context, place.root, running?.server), signal);
   if (running !== null) {
     const port = running.server.slice(running.server.lastIndexOf(":") + 1);
-    return await overWire({ server: `localhost:${port}`, folder: null }, signal);
+    return await overWire({ server: `localhost:${port}`, root: null, folder: null }, signal);
   }
   const offline = openOffline(place.root, context.output);
   return {
@@ -132,6 +132,8 @@ export async function openHistory(context: Context, place: Place, signal: AbortS
 
 interface Target {
   readonly server: string;
+  /** The client's folder that was asked about. */
+  readonly root: string | null;
   /** What the folder was synced with; another one must not be taken for it. */
   readonly folder: Id | null;
 }
@@ -141,7 +143,7 @@ function clientServer(context: Context, root: string, running: string | undefine
   try {
     const { server, folder } = state.binding();
     const known = running ?? (server === "" ? `localhost:${DEFAULT_PORT}` : server);
-    return { server: context.value("server") ?? known, folder };
+    return { server: context.value("server") ?? known, root, folder };
   } finally {
     state.close();
   }
@@ -149,7 +151,7 @@ function clientServer(context: Context, root: string, running: string | undefine
 
 async function overWire(target: Target, signal: AbortSignal): Promise<OpenHistory> {
   let remote: WireRemote | null = null;
-  const connector = wireConnector(target.server, (connected) => remote = connected);
+  const connector = wireConnector(target.server, (connected) => remote = connected, { root: target.root });
   // A replica of its own: the folder's real one has to be told of what is changed here.
   const replica = systemRandom.bytes(16).toHex();
   const { welcome } = await connector.connect({ replica, folder: "" }, signal);

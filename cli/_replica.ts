@@ -2,7 +2,8 @@
 import { existsSync } from "@std/fs";
 import { basename, dirname, join, normalize, relative, resolve } from "@std/path";
 import { Engine, type EngineOptions } from "../client/engine.ts";
-import { type Credential, readCredential } from "../client/credentials.ts";
+import type { Credential } from "../client/credentials.ts";
+import { findCredential } from "../client/group_credential.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { UnreachableError } from "../client/errors.ts";
 import { openState } from "../client/sqlite_state.ts";
@@ -88,7 +89,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       connector: wireConnector(server, (remote) => {
         traffic.add(remote);
         options.onTalk?.(remote);
-      }, line),
+      }, { limits: line, root }),
       folder: "",
       rootProblem: rootWatch(root),
       guard: "on",
@@ -144,7 +145,8 @@ export function takeLock(root: string, role: LockRole): FolderLock {
 
 function unusable(dir: string, error: unknown): SetupError {
   if (error instanceof Deno.errors.PermissionDenied) {
-    const hint = "choose a folder that you may write to";
+    const hint =
+      "choose a folder that you may write to, or have its owner share it: fsync watch --init-group";
     return new SetupError("failed", `Cannot use "${dir}": permission denied`, hint);
   }
   const message = error instanceof Error ? error.message : String(error);
@@ -164,15 +166,19 @@ function chooseServer(context: Context, state: State): string {
   return address;
 }
 
-/** Connects over TCP with the stored credential, read anew each time: it may come, or be renewed, while we wait. */
+/**
+ * Connects over TCP with the stored credential, read anew each time: it may come, or be renewed, while we wait.
+ *
+ * @param options.root the folder that is synced: its group's credential goes before the user's own
+ */
 export function wireConnector(
   server: string,
   onTalk: (remote: WireRemote) => void,
-  limits?: LineLimits,
+  { limits, root = null }: { readonly limits?: LineLimits; readonly root?: string | null } = {},
 ): Connector {
   return {
     async connect({ replica, folder }, signal) {
-      const credential = readCredential(server);
+      const credential = findCredential(server, root);
       if (credential === null) throw noCredential(server);
       const { host, port } = parseAddress(server);
       const tls = pinOf(credential);

@@ -4,6 +4,7 @@ import { startWatcher, type Watcher } from "../watcher/watcher.ts";
 import { answerControl } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
+import { INIT_GROUP_FLAG, initGroup, tellOfGroup } from "./_group.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { ConflictNews } from "./_conflict_news.ts";
@@ -16,11 +17,12 @@ import { adviseOnWatcher } from "./_watching.ts";
 export const watch: Command = {
   name: "watch",
   summary: "keep a folder in step, both ways, until stopped",
-  usage: "[DIR=./client_files] [--server HOST:PORT]",
+  usage: "[DIR=./client_files] [--server HOST:PORT] [--init-group GROUP]",
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     ON_CONFLICT_FLAG,
     ...LIMIT_FLAGS,
+    INIT_GROUP_FLAG,
   ],
   example: "fsync watch ./client_files --server nas:65432",
   words: { min: 0, max: 1 },
@@ -41,6 +43,7 @@ async function runWatch(context: Context): Promise<number> {
 export async function watchFolder(context: Context, dir: string, signal: AbortSignal): Promise<void> {
   const { output } = context;
   const root = prepareRoot(dir);
+  const shared = initGroup(context, root);
   const journal = new Journal(`${root}/.fsync`, output);
   let watcher: Watcher | null = null;
   const replica = openReplica(context, {
@@ -55,6 +58,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   });
   const news = new ConflictNews(journal, ConflictCopies.open(context, root));
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
+  if (shared !== null) tellOfGroup(output, root, replica.server, shared);
   watcher = startWatcher(root, {
     clock: systemClock,
     network: isNetworkFileSystem(root),

@@ -51,11 +51,19 @@ export function writeFolderCredential(
   writeGroupsSecret(pathIn(root), credentialText({ ...credential, server }), gid);
 }
 
-/** What {@link leaveCredential} left for `server`, or `null` if there is none, or not for this user. */
-export function readLeftCredential(server: string, env?: Environment): Credential | null {
+/**
+ * What {@link leaveCredential} left for `server`, or `null` if there is none, or not for this user.
+ * @param gid only what was left for this group
+ */
+export function readLeftCredential(
+  server: string,
+  gid: number | null = null,
+  env?: Environment,
+): Credential | null {
   const path = leftPath(server, env);
   try {
     const dir = Deno.lstatSync(dirname(path));
+    if (gid !== null && Deno.lstatSync(path).gid !== gid) return null;
     const text = readPrivateFile(path, (info) => isAppointed(info, dir));
     return text === null ? null : parseCredential(text, path);
   } catch (error) {

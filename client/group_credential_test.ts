@@ -77,7 +77,7 @@ Deno.test(
   "a server leaves a credential for a group in a directory that was made for it",
   inDirectory((dir) => {
     const env: Environment = (name) => name === "FSYNC_SHARED_DIR" ? `${dir}/shared` : undefined;
-    assertEquals(readLeftCredential("localhost:7000", env), null);
+    assertEquals(readLeftCredential("localhost:7000", null, env), null);
     assertThrows(() => leaveCredential(LOCAL, GID, env), Deno.errors.NotFound);
     Deno.mkdirSync(`${dir}/shared`);
     Deno.chmodSync(`${dir}/shared`, 0o777);
@@ -85,17 +85,19 @@ Deno.test(
     Deno.chmodSync(`${dir}/shared`, 0o755);
     assertEquals(leaveCredential(LOCAL, GID, env), `${dir}/shared/localhost_7000.json`);
     assertEquals(mode(`${dir}/shared/localhost_7000.json`), `640 ${GID}`);
-    assertEquals(readLeftCredential("127.0.0.1:7000", env), LOCAL);
-    assertEquals(readLeftCredential("localhost:7001", env), null);
+    assertEquals(readLeftCredential("127.0.0.1:7000", null, env), LOCAL);
+    assertEquals(readLeftCredential("localhost:7001", null, env), null);
+    assertEquals(readLeftCredential("localhost:7000", GID, env), LOCAL);
+    assertEquals(readLeftCredential("localhost:7000", GID + 1, env), null);
     Deno.chmodSync(`${dir}/shared`, 0o775);
-    assertThrows(() => readLeftCredential("localhost:7000", env), ExposedFileError);
+    assertThrows(() => readLeftCredential("localhost:7000", null, env), ExposedFileError);
     Deno.chmodSync(`${dir}/shared`, 0o755);
     Deno.chmodSync(`${dir}/shared/localhost_7000.json`, 0o660);
-    assertThrows(() => readLeftCredential("localhost:7000", env), ExposedFileError);
+    assertThrows(() => readLeftCredential("localhost:7000", null, env), ExposedFileError);
     if (Deno.uid() !== 0) return;
     // Put there by somebody for whom the directory was not made.
     leaveCredential(LOCAL, GID, env);
     Deno.chownSync(`${dir}/shared/localhost_7000.json`, 4242, GID);
-    assertThrows(() => readLeftCredential("localhost:7000", env), ExposedFileError);
+    assertThrows(() => readLeftCredential("localhost:7000", null, env), ExposedFileError);
   }),
 );
