@@ -54,7 +54,7 @@ export class Replica {
     this.trees = new Trees({ headsBytesMax: parts.headsBytesMax });
     this.emit = parts.onEvent;
     this.writes = new WriteGate({ trees: this.trees, clock: parts.clock, emit: parts.onEvent });
-    this.trees.load(parts.state.load(), parts.state.binding());
+    this.trees.load(parts.state.load(), parts.state.binding(), parts.state.ignored());
   }
 
   /** The chunk list of the synced content at `path`, `null` if it is small or unknown. */
@@ -75,7 +75,8 @@ export class Replica {
     const write = this.#lastWrite.then(async () => {
       await this.disk.sync();
       const moved = this.#isNews(known);
-      if (change.set.length + change.gone.length + change.moved.length === 0 && !moved) return;
+      const { set, gone, ignored } = change;
+      if (set.length + gone.length + change.moved.length + ignored.length === 0 && !moved) return;
       this.state.write(moved ? { ...change, binding: known } : change);
       this.trees.written(change);
     });
@@ -108,7 +109,7 @@ export class Replica {
     this.lookAgain.clear();
     this.unsteady.clear();
     this.unsure.clear();
-    this.trees.load(this.state.load(), this.state.binding());
+    this.trees.load(this.state.load(), this.state.binding(), this.state.ignored());
   }
 
   /** Notes that a step failed, and says so once. */

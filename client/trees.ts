@@ -1,5 +1,6 @@
 /**
  * The three trees of a replica in memory. *Synced* is complete; *local* and *remote* hold only what differs from it.
+ * What the rules leave out of sync is in none of them; of that, only what the server holds is kept apart.
  * Nothing here touches the disk or the link: the engine reports what it saw and what was done.
  */
 import { type ContentId, type Entry, sameEntry } from "../core/entry.ts";
@@ -9,7 +10,8 @@ import { invariant } from "../core/invariant.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Author, Id, Notice, Revision } from "../protocol/messages.ts";
 import { sameStat, type Stat } from "../system/disk.ts";
-import type { Binding, StateChange, Synced } from "./state.ts";
+import { IgnoredHeads } from "./ignored_heads.ts";
+import type { Binding, IgnoredHead, StateChange, Synced } from "./state.ts";
 
 /** A synced row in memory. `seen` marks the last walk that met it. */
 export interface SyncedNode {
@@ -69,7 +71,15 @@ export class Trees {
   readonly local = new Map<SyncPath, Found | null>();
   readonly remote = new Map<SyncPath, RemoteHead>();
   readonly problems = new Map<string, Problem>();
-  /** Everything that the server accepted up to here is in `remote` or `synced`. */
+  /** What the server holds at ignored paths. */
+  readonly ignored = new IgnoredHeads();
+  /** Directories here that hold something ignored, as far as looks have met it. */
+  readonly holders = new Set<SyncPath>();
+  /** Whether the rules leave what is at a path out of sync. */
+  ignores: (path: SyncPath, isDir: boolean) => boolean = () => false;
+  /** A path changed its kind, so that others may be ignored now or not any more. */
+  reviewIgnored = false;
+  /** Everything that the server accepted up to here is in `remote`, `synced` or `ignored`. */
   upTo: Revision = 0;
   /** What this user could see when everything was last listed; `null`: that was never. */
   view: Id | null = null;
@@ -103,7 +113,9 @@ export class Trees {
   load(
     rows: ReadonlyMap<SyncPath, Synced>,
     { cursor, seen, view }: Pick<Binding, "cursor" | "seen" | "view">,
+    ignored: ReadonlyMap<SyncPath, IgnoredHead> = new Map(),
   ): void {
+    this.ignored.load(ignored);
     this.upTo = cursor;
     this.seen = seen;
     this.view = view;
@@ -122,13 +134,18 @@ export class Trees {
     // What an earlier listing left out may be named now, and with a revision from before that listing.
     for (const path of this.#unlisted) this.#dropHead(path);
     this.#unlisted.clear();
-    this.#unnamed = new Set([...this.synced.keys(), ...this.remote.keys()]);
+    this.#unnamed = new Set([...this.synced.keys(), ...this.remote.keys(), ...this.ignored.keys()]);
   }
 
   /** The listing is complete: what it did not name is gone for this user. Returns those paths. */
   endListing(view: Id): ReadonlySet<SyncPath> {
-    const gone = this.#unnamed ?? new Set();
+    const gone = this.#unnamed ?? new Set<SyncPath>();
     for (const path of gone) {
+      this.ignored.delete(path);
+      if (!this.synced.has(path) && !this.remote.has(path)) {
+        gone.delete(path);
+        continue;
+      }
       // Whatever its revision was: nobody says when it went, or went out of sight.
       this.#noteHead(path, { entry: null, revision: this.upTo, author: NOBODY });
       this.#unlisted.add(path);
@@ -162,12 +179,7 @@ export class Trees {
   /** Both sides agree that nothing is at `path`. */
   agreeGone(path: SyncPath, revision: Revision): void {
     const node = this.synced.get(path);
-    if (node !== undefined) {
-      this.synced.delete(path);
-      if (node.entry.kind === "file") this.files--;
-      this.#pending.set.delete(path);
-      this.#pending.gone.add(path);
-    }
+    if (node !== undefined) this.#forget(path, node);
     this.#settleRemote(path, revision);
   }
 
@@ -192,9 +204,70 @@ export class Trees {
       this.#settleRemote(path, revision);
       if (isHead) this.#settleRemote(target, revision);
       else this.#pending.set.set(target, null);
-      if (looked) this.#rebaseLocal(path, target);
+      if (this.ignores(target, node.entry.kind === "dir")) this.setAside(target);
+      else if (looked) this.#rebaseLocal(path, target);
     }
     this.#pending.moved.push({ from, to, revision });
+    this.#moveIgnored(from, to, revision);
+  }
+
+  #moveIgnored(from: SyncPath, to: SyncPath, revision: Revision): void {
+    for (const [path, { entry }] of [...this.ignored]) {
+      if (!isAtOrBelow(path, from)) continue;
+      const target = rebase(path, from, to);
+      this.ignored.delete(path);
+      this.ignored.set(target, { entry, revision });
+      if (!this.ignores(target, entry.kind === "dir")) this.takeBack(target);
+    }
+  }
+
+  /** Whether anything but rules is known of `path`. */
+  knows(path: SyncPath): boolean {
+    return this.synced.has(path) || this.remote.has(path) || this.local.has(path);
+  }
+
+  /**
+   * `path` is ignored from now on: what stands here is nobody's business, and what the server holds is only remembered.
+   * When it is not ignored any more, both sides meet as if for the first time.
+   */
+  setAside(path: SyncPath): void {
+    const node = this.synced.get(path);
+    const head = this.remote.get(path) ?? node;
+    this.#dropHead(path);
+    this.local.delete(path);
+    this.problems.delete(path);
+    this.#unlisted.delete(path);
+    if (node !== undefined) this.#forget(path, node);
+    if (head === undefined) return;
+    if (head.entry !== null) this.#putAside(path, { entry: head.entry, revision: head.revision });
+    else this.ignored.delete(path);
+  }
+
+  #putAside(path: SyncPath, head: IgnoredHead): void {
+    const before = this.ignored.get(path);
+    if (head.entry.kind !== "dir" || (before !== undefined && before.entry.kind !== "dir")) {
+      // Nothing stands below what is no directory.
+      this.reviewIgnored ||= before?.entry.kind !== head.entry.kind;
+    }
+    this.ignored.set(path, head);
+    this.#checkMemory();
+  }
+
+  #forget(path: SyncPath, node: SyncedNode): void {
+    this.synced.delete(path);
+    if (node.entry.kind === "file") this.files--;
+    this.waitingChunks.delete(path);
+    this.#refresh.delete(path);
+    this.#pending.set.delete(path);
+    this.#pending.gone.add(path);
+  }
+
+  /** `path` is not ignored any more: what the server holds is news. */
+  takeBack(path: SyncPath): void {
+    const head = this.ignored.get(path);
+    if (head === undefined) return;
+    this.ignored.delete(path);
+    this.#noteHead(path, { ...head, author: NOBODY });
   }
 
   /** What differs here is now measured against the moved row. */
@@ -230,13 +303,16 @@ export class Trees {
     this.#headsBytes = Math.max(0, this.#headsBytes - HEAD_BYTES - path.length);
   }
 
-  /** Nobody may fill this side's memory with paths that are nowhere. @throws {ProtocolError} */
   #noteHead(path: SyncPath, head: RemoteHead): void {
     if (!this.remote.has(path)) this.#headsBytes += HEAD_BYTES + path.length;
-    if (this.#headsBytes > this.#headsBytesMax) {
-      throw new ProtocolError("the server names more paths than this side has memory for");
-    }
+    this.#checkMemory();
     this.remote.set(path, head);
+  }
+
+  /** Nobody may fill this side's memory with paths that are nowhere. @throws {ProtocolError} */
+  #checkMemory(): void {
+    if (this.#headsBytes + this.ignored.size * HEAD_BYTES <= this.#headsBytesMax) return;
+    throw new ProtocolError("the server names more paths than this side has memory for");
   }
 
   #noteRevision(revision: Revision): void {
@@ -277,6 +353,7 @@ export class Trees {
     this.#unnamed?.delete(notice.path);
     this.#noteRevision(notice.revision);
     const entry = notice.kind === "set" ? notice.entry : null;
+    if (this.#noteIgnored(notice.path, entry, notice.revision)) return;
     const node = this.synced.get(notice.path);
     if (node !== undefined && node.revision >= notice.revision) return;
     const known = this.remote.get(notice.path);
@@ -285,6 +362,24 @@ export class Trees {
     if (entry === null && node === undefined && known === undefined && !this.local.has(notice.path)) return;
     this.#noteHead(notice.path, { entry, revision: notice.revision, author: notice.author });
     this.#unlisted.delete(notice.path);
+  }
+
+  /** Takes note of a head that is ignored, or was until now. Returns whether that was all. */
+  #noteIgnored(path: SyncPath, entry: Entry | null, revision: Revision): boolean {
+    const known = this.ignored.get(path);
+    if (known !== undefined && known.revision >= revision) return true;
+    const ignores = entry === null ? known !== undefined : this.ignores(path, entry.kind === "dir");
+    if (!ignores) {
+      if (known !== undefined && known.entry.kind !== "dir") this.reviewIgnored = true;
+      this.ignored.delete(path);
+      return false;
+    }
+    const visible = this.remote.get(path) ?? this.synced.get(path);
+    if (visible !== undefined && visible.revision >= revision) return true;
+    if (this.knows(path)) this.setAside(path);
+    if (entry !== null) this.#putAside(path, { entry, revision });
+    else this.ignored.delete(path);
+    return true;
   }
 
   #noteMoved(notice: Extract<Notice, { kind: "moved" }>): void {
@@ -352,7 +447,7 @@ export class Trees {
 
   get hasPending(): boolean {
     return this.#pending.set.size + this.#pending.gone.size + this.#pending.moved.length +
-        this.#refresh.size > 0;
+            this.#refresh.size > 0 || this.ignored.hasPending;
   }
 
   /** What has to be written to the state, with the chunk list that `keepChunks` finds for refreshed rows. */
@@ -365,7 +460,8 @@ export class Trees {
       const stored = move === undefined ? path : rebase(path, move.to, move.from);
       if (!this.#pending.set.has(path)) this.#pushRow(set, path, keepChunks(stored));
     }
-    const change = { set, gone: [...this.#pending.gone], moved: this.#pending.moved };
+    const ignored = this.ignored.takePending();
+    const change = { set, gone: [...this.#pending.gone], moved: this.#pending.moved, ignored };
     this.#pending = { set: new Map(), gone: new Set(), moved: [] };
     this.#refresh.clear();
     return change;
@@ -392,6 +488,7 @@ export class Trees {
     this.local.clear();
     this.remote.clear();
     this.problems.clear();
+    this.ignored.clear();
     this.waitingChunks.clear();
     this.moves.length = 0;
     this.#large.clear();
