@@ -5,9 +5,12 @@
 import { chunkContent, type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from "../core/chunk.ts";
 import { clampMtime, type ContentId, type Entry, MODE_MASK } from "../core/entry.ts";
 import { modeFromShared } from "../core/shared_mode.ts";
+import type { Levels } from "../core/ignore.ts";
 import { ancestorsOf, joinPath, LINK_TARGET_BYTES_MAX, type SyncPath, utf8Length } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
 import { DiskError, type ReadDisk, type ReadHandle, sameStat, type Stat } from "../system/disk.ts";
+import type { Ignoring } from "./ignoring.ts";
+import type { RulesTrouble } from "./rule_files.ts";
 import type { Found, SyncedNode, Trees } from "./trees.ts";
 
 /** Where to look: everything, or single paths; `deep` includes all below. */
@@ -31,6 +34,8 @@ export interface LookContext {
   readonly onFound: (path: SyncPath) => void;
   /** Called between slices; resolves when the look may go on, with whether the kept bytes were taken. */
   readonly onSlice: () => Promise<boolean>;
+  /** What the rules leave out; absent: nothing. */
+  readonly ignoring?: Ignoring | null;
 }
 
 export interface LookOutcome {
@@ -38,11 +43,17 @@ export interface LookOutcome {
   readonly unsteady: ReadonlySet<SyncPath>;
   /** The whole tree was walked, and every directory in it could be listed. */
   readonly complete: boolean;
+  /** Everything was looked at, perhaps because rules had changed. */
+  readonly all: boolean;
   readonly directories: number;
+  /** Paths that are not ignored any more, and were not looked at. */
+  readonly back: readonly SyncPath[];
 }
 
 /** Work between two slices, milliseconds. */
 const SLICE_MS = 8;
+
+const NO_LEVELS: Levels = [];
 
 let generation = 0;
 
@@ -68,43 +79,63 @@ class Look {
   /** The group's bits are the folder's, not the file's. */
   readonly #shared: boolean;
   readonly #buffer = new Uint8Array(SINGLE_CHUNK_MAX + 1);
+  readonly #ignoring: Ignoring | null;
 
   constructor(context: LookContext) {
     this.#context = context;
+    this.#ignoring = context.ignoring ?? null;
     this.#sliceStart = context.clock.monotonic();
     this.#shared = context.disk.groupShared;
   }
 
   async run(request: LookRequest): Promise<LookOutcome> {
-    if (request.all) {
-      await this.#walk(null);
-      if (!this.#rootUnlisted) await this.#sweep(this.#context.trees.synced.keys());
-    } else {
-      for (const [path, depth] of request.paths) await this.#lookAt(path, depth === "deep");
-      await this.#sweep(this.#context.trees.syncedAtOrBelow(this.#walked));
-    }
-    this.#sweepLocal(request.all);
+    const all = this.#ignoring === null ? request.all : this.#ignoring.begin(request);
+    if (all) await this.#walk(null);
+    else for (const [path, depth] of request.paths) await this.#lookAt(path, depth === "deep");
+    const walkedAll = all && !this.#rootUnlisted;
+    const back = this.#ignoring?.review(walkedAll, (dir) => this.#isProtected(dir)) ?? [];
+    if (walkedAll) await this.#sweep(this.#context.trees.synced.keys());
+    else if (!all) await this.#sweep(this.#context.trees.syncedAtOrBelow(this.#walked));
+    this.#sweepLocal(all);
+    this.#ignoring?.holdBack();
     return {
       unsteady: this.#unsteady,
-      complete: request.all && !this.#rootUnlisted && this.#unlisted.size === 0,
+      complete: walkedAll && this.#unlisted.size === 0,
+      all,
       directories: this.#directories,
+      back: all ? [] : back,
     };
   }
 
   async #lookAt(path: SyncPath, deep: boolean): Promise<void> {
     await this.#slice();
+    const trouble = this.#ignoring?.troubleOf(path) ?? null;
+    if (trouble !== null) return this.#untrusted(path, trouble);
+    if (this.#ignoring?.isInIgnored(path)) return this.#ignoring.setAside(path);
     await this.#meetParents(path);
     const stat = this.#stat(path);
     if (stat === undefined) return;
     if (stat === null) {
       this.#walked.add(path);
+      this.#ignoring?.missing(path);
       return;
     }
+    if (this.#ignoring?.meetAlone(path, stat.kind === "dir") === false) return;
     const { trees } = this.#context;
     const before = trees.localEntry(path);
     await this.#examine(path, stat);
     if (stat.kind === "dir" && (deep || before?.kind !== "dir")) await this.#walk(path);
     else if (stat.kind !== "dir" && before?.kind === "dir") this.#walked.add(path);
+  }
+
+  /** By unknown rules nothing can be said of what lies at `path`, or in it. */
+  #untrusted(path: SyncPath, { trouble, path: rules, reason }: RulesTrouble): void {
+    this.#protect(path);
+    if (trouble === "unsteady") this.#unsteady.add(rules);
+    else {this.#problem(
+        rules,
+        `Cannot use the rules in "${rules}", so its directory is not synced: ${reason}`,
+      );}
   }
 
   /** The hint that told of a new directory may be lost while one of what it holds arrives. */
@@ -158,6 +189,12 @@ class Look {
       this.#problem(dir ?? ".", error.message);
       return [];
     }
+    const levels = this.#ignoring?.enter(dir, items) ?? NO_LEVELS;
+    if ("trouble" in levels) {
+      if (dir === null) this.#rootUnlisted = true;
+      this.#untrusted(dir ?? levels.path, levels);
+      return [];
+    }
     this.#directories++;
     if (dir !== null) this.#clearProblem(dir);
     const below: SyncPath[] = [];
@@ -173,9 +210,11 @@ class Look {
         this.#unsyncable(dir, item.name, (error as Error).message);
         continue;
       }
+      if (this.#ignoring?.meet(path, item.stat.kind === "dir", levels) === false) continue;
       await this.#examine(path, item.stat);
       if (item.stat.kind === "dir") below.push(path);
     }
+    this.#ignoring?.listed(dir, items);
     await this.#slice();
     return below;
   }
@@ -374,12 +413,21 @@ class Look {
     }
     for (const path of missing) {
       await this.#slice();
-      if (this.#isProtected(path) || this.#context.isBusy(path)) continue;
+      if (this.#isLeftOut(path) || this.#isProtected(path) || this.#context.isBusy(path)) continue;
       const stat = this.#stat(path);
       if (stat === null) trees.noteGone(path);
       // It came back, or was moved here, while the walk was elsewhere.
       else if (stat !== undefined) await this.#examine(path, stat);
     }
+  }
+
+  /** A rule may have come while the walk was elsewhere; what it ignores is not gone. */
+  #isLeftOut(path: SyncPath): boolean {
+    const ignoring = this.#ignoring;
+    const entry = this.#context.trees.synced.get(path)?.entry ?? this.#context.trees.localEntry(path);
+    if (ignoring === null || entry === null || !ignoring.isIgnored(path, entry.kind === "dir")) return false;
+    ignoring.setAside(path);
+    return true;
   }
 
   /** What was noted as new or changed and is no more. */
@@ -388,7 +436,7 @@ class Look {
     for (const [path, found] of [...trees.local]) {
       if (found === null || found.seen === this.#generation || this.#isProtected(path)) continue;
       if (!all && !this.#isBelowWalked(path)) continue;
-      if (this.#context.isBusy(path)) continue;
+      if (this.#context.isBusy(path) || this.#isLeftOut(path)) continue;
       if (this.#stat(path) === null) trees.noteGone(path);
     }
     this.#sweepProblems(all);

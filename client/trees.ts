@@ -233,6 +233,9 @@ export class Trees {
   setAside(path: SyncPath): void {
     const node = this.synced.get(path);
     const head = this.remote.get(path) ?? node;
+    const wasDir = node?.entry.kind === "dir" || this.local.get(path)?.entry.kind === "dir";
+    // Nothing stands below what is no directory.
+    if (wasDir && head?.entry !== null && head?.entry.kind !== "dir") this.reviewIgnored = true;
     this.#dropHead(path);
     this.local.delete(path);
     this.problems.delete(path);
@@ -244,11 +247,6 @@ export class Trees {
   }
 
   #putAside(path: SyncPath, head: IgnoredHead): void {
-    const before = this.ignored.get(path);
-    if (head.entry.kind !== "dir" || (before !== undefined && before.entry.kind !== "dir")) {
-      // Nothing stands below what is no directory.
-      this.reviewIgnored ||= before?.entry.kind !== head.entry.kind;
-    }
     this.ignored.set(path, head);
     this.#checkMemory();
   }
@@ -376,9 +374,12 @@ export class Trees {
     }
     const visible = this.remote.get(path) ?? this.synced.get(path);
     if (visible !== undefined && visible.revision >= revision) return true;
+    if (entry === null) {
+      this.ignored.delete(path);
+      return true;
+    }
     if (this.knows(path)) this.setAside(path);
-    if (entry !== null) this.#putAside(path, { entry, revision });
-    else this.ignored.delete(path);
+    this.#putAside(path, { entry, revision });
     return true;
   }
 
@@ -391,6 +392,7 @@ export class Trees {
       if (head.entry === null) heads.delete(path);
       else heads.set(path, head.entry);
     }
+    for (const [path, head] of this.ignored) if (isAtOrBelow(path, from)) heads.set(path, head.entry);
     if (heads.get(from)?.kind === "dir" && this.moves.length < MOVES_MAX) {
       this.moves.push({ from, to, revision, author });
     }

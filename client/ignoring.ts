@@ -1,0 +1,278 @@
+/**
+ * Keeps the trees free of what the rules leave out of sync. A path is left out if the rules ignore what stands there,
+ * here or on the server; then nothing of it is looked at, sent, fetched or removed, whatever it was before. That way no
+ * rule can delete anything.
+ */
+import { type IgnoreRules, isIgnoredBy, type Levels } from "../core/ignore.ts";
+import { ancestorsOf, nameOf, parentOf, type SyncPath } from "../core/path.ts";
+import type { Clock } from "../system/clock.ts";
+import type { DirItem, ReadDisk } from "../system/disk.ts";
+import type { LookRequest } from "./look.ts";
+import { type IgnoreSettings, RuleFilesOnDisk, type RulesTrouble } from "./rule_files.ts";
+import type { Trees } from "./trees.ts";
+
+/** What a change of the rules came to. */
+export interface RulesReport {
+  /** What changed; empty if nothing was known before (the program was not running). */
+  readonly sources: readonly string[];
+  /** Paths that are not synced any more, and that are again. */
+  readonly stopped: number;
+  readonly started: number;
+}
+
+export class Ignoring {
+  readonly files: RuleFilesOnDisk;
+  readonly #trees: Trees;
+  /**
+   * Paths where something ignored stands here, while what the server holds, or may hold, is of another kind and is not
+   * ignored (`out/` ignores a directory and not a file).
+   */
+  readonly #standing = new Set<SyncPath>();
+  /** Rules that could not be read in this look, by their directory. */
+  readonly #troubles = new Map<SyncPath | null, RulesTrouble>();
+  /** The last look left something out, because its rules were just being written. */
+  #owesFull = false;
+  #stopped = 0;
+  readonly #started = new Set<SyncPath>();
+
+  constructor(trees: Trees, disk: ReadDisk, clock: Clock, settings: () => IgnoreSettings) {
+    this.#trees = trees;
+    this.files = new RuleFilesOnDisk(disk, clock, settings);
+    trees.ignores = (path, isDir) => this.isIgnored(path, isDir);
+  }
+
+  get rules(): IgnoreRules {
+    return this.files.rules;
+  }
+
+  /** Whether `path` is left out of sync, if a directory or something else stands there. */
+  isIgnored(path: SyncPath, isDir: boolean): boolean {
+    return this.#standing.has(path) || this.#isBelowOther(path) || this.rules.isIgnored(path, isDir);
+  }
+
+  /** Whether a path above is left out although a directory there would not be. */
+  #isBelowOther(path: SyncPath): boolean {
+    const { ignored } = this.#trees;
+    if (ignored.size === 0 && this.#standing.size === 0) return false;
+    for (const dir of ancestorsOf(path)) {
+      if (this.#standing.has(dir)) return true;
+      const head = ignored.get(dir);
+      if (head !== undefined && head.entry.kind !== "dir") return true;
+    }
+    return false;
+  }
+
+  /** A look begins. Returns whether it has to cover everything, because rules changed. */
+  begin(request: LookRequest): boolean {
+    this.#troubles.clear();
+    this.files.begin();
+    for (const path of request.all ? [] : request.paths.keys()) {
+      const dir = parentOf(path);
+      const trouble = this.files.refresh(dir);
+      if (trouble !== null) this.#note(dir, trouble);
+    }
+    const all = request.all || this.#owesFull || this.files.takeAffectsKnown();
+    if (!all) return false;
+    this.#owesFull = false;
+    this.#trees.holders.clear();
+    return true;
+  }
+
+  /** The rules for what lies in `dir`, of which `items` is the listing. */
+  enter(dir: SyncPath | null, items: readonly DirItem[]): Levels | RulesTrouble {
+    const entered = this.files.enter(dir, items);
+    if ("trouble" in entered) this.#note(dir, entered);
+    else if (dir !== null) this.#trees.holders.delete(dir);
+    return entered;
+  }
+
+  #note(dir: SyncPath | null, trouble: RulesTrouble): void {
+    this.#troubles.set(dir, trouble);
+    if (trouble.trouble === "unsteady") this.#owesFull = true;
+  }
+
+  /** Why nothing can be said of `path` in this look. */
+  troubleOf(path: SyncPath): RulesTrouble | null {
+    return this.#troubles.get(parentOf(path)) ?? null;
+  }
+
+  /** Something was met in a directory that is not ignored. Returns whether it is to be looked at. */
+  meet(path: SyncPath, isDir: boolean, levels: Levels): boolean {
+    const name = nameOf(path);
+    if (isIgnoredBy(levels, path, name, isDir)) {
+      this.#leaveOut(path, !isIgnoredBy(levels, path, name, !isDir));
+      return false;
+    }
+    if (this.#standing.delete(path)) this.#trees.reviewIgnored = true;
+    const head = this.#trees.ignored.get(path);
+    if (head === undefined) return true;
+    if (this.rules.isIgnored(path, head.entry.kind === "dir")) {
+      this.#hold(path);
+      return false;
+    }
+    this.#takeBack(path);
+    return true;
+  }
+
+  /** The same for a path that was not met in a listing. */
+  meetAlone(path: SyncPath, isDir: boolean): boolean {
+    return this.meet(path, isDir, this.rules.levels(parentOf(path)));
+  }
+
+  #leaveOut(path: SyncPath, isAboutKind: boolean): void {
+    const trees = this.#trees;
+    this.#hold(path);
+    if (isAboutKind && (trees.knows(path) || trees.ignored.has(path))) this.#standing.add(path);
+    this.#setAside(path);
+  }
+
+  #hold(path: SyncPath): void {
+    const dir = parentOf(path);
+    if (dir !== null) this.#trees.holders.add(dir);
+  }
+
+  /** Whether a directory above `path` is left out, and with it all below. */
+  isInIgnored(path: SyncPath): boolean {
+    const dir = parentOf(path);
+    return dir !== null && this.isIgnored(dir, true);
+  }
+
+  /** Nothing stands at `path`. */
+  missing(path: SyncPath): void {
+    this.files.forget(path);
+    if (this.#standing.delete(path)) this.#trees.reviewIgnored = true;
+  }
+
+  /** The listing of `dir` is complete: what it did not name does not stand there. */
+  listed(dir: SyncPath | null, items: readonly DirItem[]): void {
+    if (this.#standing.size === 0) return;
+    const names = new Set(items.map(({ name }) => name));
+    for (const path of this.#standing) {
+      if (parentOf(path) === dir && !names.has(nameOf(path))) this.missing(path);
+    }
+  }
+
+  /** Whatever is known of an ignored path is only remembered from now on. */
+  setAside(path: SyncPath): void {
+    this.#setAside(path);
+  }
+
+  #setAside(path: SyncPath): void {
+    const trees = this.#trees;
+    if (!trees.knows(path)) return;
+    // What was only heard of was not synced before.
+    if (trees.synced.has(path) || trees.local.has(path)) this.#stopped++;
+    trees.setAside(path);
+  }
+
+  #takeBack(path: SyncPath): void {
+    this.#started.add(path);
+    this.#trees.takeBack(path);
+  }
+
+  /** Something new here was found: perhaps it was ignored until now. */
+  found(path: SyncPath, isDir: boolean): void {
+    if (!this.files.hasChanged || this.#trees.synced.has(path)) return;
+    if (this.files.wasIgnored(path, isDir)) this.#started.add(path);
+  }
+
+  /**
+   * What was walked is known: goes by the rules that were met, for every path.
+   *
+   * @param walkedAll directories that were not met have no rules any more, unless `keep` says so
+   * @returns paths that are not ignored any more, and have to be looked at
+   */
+  review(walkedAll: boolean, keep: (dir: SyncPath) => boolean): readonly SyncPath[] {
+    if (walkedAll) this.files.forgetOthers(keep);
+    const back: SyncPath[] = [];
+    while (this.files.hasChanged || this.#trees.reviewIgnored) {
+      this.#trees.reviewIgnored = false;
+      this.#reviewKnown();
+      back.push(...this.#reviewIgnored());
+      if (!this.#trees.reviewIgnored) break;
+    }
+    return back;
+  }
+
+  #reviewKnown(): void {
+    const { synced, local, remote } = this.#trees;
+    for (const [path, { entry }] of [...synced]) this.#review(path, entry.kind);
+    for (const [path, found] of [...local]) if (found !== null) this.#review(path, found.entry.kind);
+    for (const [path, { entry }] of [...remote]) if (entry !== null) this.#review(path, entry.kind);
+  }
+
+  #review(path: SyncPath, kind: string): void {
+    if (this.isIgnored(path, kind === "dir")) this.#setAside(path);
+  }
+
+  #reviewIgnored(): SyncPath[] {
+    const back: SyncPath[] = [];
+    for (const [path, { entry }] of [...this.#trees.ignored]) {
+      this.files.ensure(path);
+      if (this.isIgnored(path, entry.kind === "dir")) continue;
+      this.#takeBack(path);
+      back.push(path);
+    }
+    return back;
+  }
+
+  /**
+   * A new directory that holds only what is ignored is not told to anybody: it is here for its own sake, or is what is
+   * left of one that was removed on the server.
+   */
+  holdBack(): void {
+    const { local, holders } = this.#trees;
+    if (holders.size === 0) return;
+    const bare = this.#newHolders();
+    if (bare.size === 0) return;
+    for (const [path, found] of local) {
+      if (found === null || bare.has(path)) continue;
+      for (const dir of ancestorsOf(path)) bare.delete(dir);
+    }
+    const moved = this.#inodesOfGoneDirs();
+    for (const dir of [...bare].sort()) {
+      // What an agreed directory became is its new name, whatever it holds.
+      if (!moved.has(local.get(dir)!.stat.ino)) continue;
+      bare.delete(dir);
+      for (const up of ancestorsOf(dir)) bare.delete(up);
+    }
+    for (const dir of bare) local.delete(dir);
+  }
+
+  /** New directories here that hold something ignored, at whatever depth. */
+  #newHolders(): Set<SyncPath> {
+    const { local, synced, remote, holders } = this.#trees;
+    const found = new Set<SyncPath>();
+    for (const holder of holders) {
+      for (const dir of [holder, ...ancestorsOf(holder)]) {
+        if (found.has(dir) || local.get(dir)?.entry.kind !== "dir" || synced.has(dir) || remote.has(dir)) {
+          break;
+        }
+        found.add(dir);
+      }
+    }
+    return found;
+  }
+
+  #inodesOfGoneDirs(): ReadonlySet<number> {
+    const { local, synced } = this.#trees;
+    const inodes = new Set<number>();
+    for (const [path, found] of local) {
+      const node = found === null ? synced.get(path) : undefined;
+      if (node?.entry.kind === "dir" && node.stat !== null) inodes.add(node.stat.ino);
+    }
+    return inodes;
+  }
+
+  /** What changed since this was asked last; `null`: no rule did, or none that anybody would notice. */
+  takeReport(): RulesReport | null {
+    const change = this.files.takeChange();
+    const report = { stopped: this.#stopped, started: this.#started.size };
+    this.#stopped = 0;
+    this.#started.clear();
+    if (change === null) return null;
+    const isFirst = change.before === null;
+    if (isFirst && report.stopped + report.started === 0) return null;
+    return { sources: isFirst ? [] : change.sources, ...report };
+  }
+}
