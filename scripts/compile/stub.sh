@@ -25,6 +25,9 @@ sums() {
 SUMS
 }
 
+newline='
+'
+
 say() {
   printf 'fsync: %s\n' "$1" >&2
 }
@@ -145,7 +148,10 @@ use() {
 # Unpacks into the place $1 and sets `dir`; else sets `why`.
 install() {
   why=$(unpack "$1" 3>&2 2>&1)
-  case $? in
+  set -- "$1" $?
+  # Of what a tool says only the last line.
+  why=${why##*"$newline"}
+  case $2 in
     0) use "$1" || { why='what was unpacked there is gone'; return 1; } ;;
     3) fail "$why" ;;
     *) return 1 ;;
@@ -190,15 +196,15 @@ can_execute() {
 # Fills the new directory $1.
 fill() {
   mkdir "$1/lib" "$1/deno" || return 1
-  part "$offset" "$runtime_bytes" >"$1/fsync" || return 1
-  part $((offset + runtime_bytes)) "$library_bytes" >"$1/library" || return 1
+  part "$offset" "$runtime_bytes" "$1/fsync" || return
+  part $((offset + runtime_bytes)) "$library_bytes" "$1/library" || return
   library | while read -r from size name; do
     tail -c "+$from" "$1/library" | head -c "$size" >"$1/$name" || exit 1
   done || return 1
   rm -- "$1/library"
   chmod 500 "$1/fsync"
   if ! (cd -- "$1" && sums | sha256sum -c) >/dev/null 2>&1; then
-    echo "\"$self\" is damaged: download it again"
+    damaged
     return 3
   fi
   if ! said=$(DENO_DIR="$1/deno" "$1/fsync" --version 2>&1); then
@@ -211,13 +217,22 @@ fill() {
   seal "$1"
 }
 
-# The unpacked bytes of a part of this file: from its byte $1 on, $2 bytes.
+# Unpacks a part of this file, from its byte $1 on, $2 bytes, to the file $3.
 part() {
-  tail -c "+$1" -- "$self" | head -c "$2" | gzip -dc
+  { tail -c "+$1" -- "$self" | head -c "$2" | gzip -dc >"$3"; } && return
+  # The disk or the file: what was said may be about either.
+  tail -c "+$1" -- "$self" | head -c "$2" | gzip -t 2>/dev/null && return 1
+  damaged
+  return 3
 }
 
-# Puts the new directory $1 in the place of $2.
+damaged() {
+  echo "\"$self\" is damaged: download it again"
+}
+
+# Puts the new directory $1 in the place of $2, unless that is good by now.
 put() {
+  if is_ready "$2"; then return 0; fi
   old=${2%/*}/.old.${1##*.}
   if [ -e "$2" ] || [ -L "$2" ]; then mv -- "$2" "$old" 2>/dev/null && rm -rf -- "$old"; fi
   # If somebody else was faster, it went into theirs.
@@ -257,16 +272,16 @@ find_dir() {
   case ${TMPDIR-} in /*) set -- "$@" "${TMPDIR%/}/fsync-$uid" ;; esac
   case ${XDG_RUNTIME_DIR-} in /*) set -- "$@" "${XDG_RUNTIME_DIR%/}/fsync-program" ;; esac
   set -- "$@" "/tmp/fsync-$uid"
-  for place do use "$place" && return; done
-  reasons=
-  for place do
-    if install "$place"; then
-      if [ -n "$reasons" ]; then say "unpacked into $dir;$reasons"; fi
+  for wanted do use "$wanted" && return; done
+  first=$1
+  for wanted do
+    if install "$wanted"; then
+      if [ "$wanted" != "$first" ]; then say "unpacked into $dir instead"; fi
       return
     fi
-    reasons="$reasons cannot use $place: $why;"
+    say "cannot use $wanted: $why"
   done
-  fail "there is no place to unpack to;$reasons"
+  fail 'there is no place to unpack to; set XDG_CACHE_HOME to a directory of yours with 150 MB free'
 }
 
 # The tools of the system, and not whatever else is called like them.
