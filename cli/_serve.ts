@@ -12,7 +12,8 @@ import { type Accounts, MAIN_FOLDER } from "../server/accounts/accounts.ts";
 import { openServerAccounts } from "../server/accounts/former.ts";
 import { OWNER_SETTING } from "../server/history/folder_history.ts";
 import { ownerConnector } from "../server/owner_remote.ts";
-import { serveLink, type SessionEvents } from "../server/greet.ts";
+import { doorLimits } from "../server/door.ts";
+import { Greeter, type GreetEvents } from "../server/greet.ts";
 import type { Contents } from "../server/store/contents.ts";
 import { openContents } from "../server/store/pack_contents.ts";
 import type { Commit, Records } from "../server/store/records.ts";
@@ -23,6 +24,7 @@ import { systemClock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
 import { type Identity, loadOrCreateIdentity } from "../system/identity.ts";
 import type { Listener } from "../system/link.ts";
+import { openFilesMax } from "../system/open_files.ts";
 import { systemRandom } from "../system/random.ts";
 import { openDisk } from "../system/real_disk.ts";
 import { listen } from "../system/tcp_link.ts";
@@ -45,11 +47,8 @@ export interface ServeOptions {
   /** The store is not what its records say; it serves what it has. */
   readonly onStoreProblem: (problem: string) => void;
   readonly onDamaged: (path: string) => void;
-  readonly sessions: SessionEvents;
+  readonly sessions: GreetEvents;
 }
-
-/** Connections that may be open at once; each costs a few buffers. */
-const SESSIONS_MAX = 4096;
 
 export class Server {
   readonly engine: Engine;
@@ -64,7 +63,7 @@ export class Server {
   readonly #listener: Listener;
   readonly #options: ServeOptions;
   readonly #release: () => void;
-  readonly #sessions = new Set<Promise<void>>();
+  readonly #greeter: Greeter;
 
   private constructor(
     parts: {
@@ -77,6 +76,7 @@ export class Server {
       records: Records;
       contents: Contents;
       listener: Listener;
+      caPem: string;
       release: () => void;
     },
     options: ServeOptions,
@@ -92,6 +92,15 @@ export class Server {
     this.#listener = parts.listener;
     this.#release = parts.release;
     this.#options = options;
+    this.#greeter = new Greeter({
+      accounts: parts.accounts,
+      folder: (name) => name === MAIN_FOLDER ? parts.folder : null,
+      clock: systemClock,
+      software: SOFTWARE,
+      caPem: parts.caPem,
+      limits: doorLimits(openFilesMax()),
+      events: options.sessions,
+    });
     this.address = formatAddress(options.hostname, parts.listener.port);
   }
 
@@ -140,7 +149,19 @@ export class Server {
       const between = <T>(work: () => T | Promise<T>) => folder.between(work);
       const upkeep = new Upkeep({ records, own, contents, clock: systemClock, between }, disk, dir);
       return new Server(
-        { engine, accounts, folder, upkeep, disk, state, records, contents, listener, release },
+        {
+          engine,
+          accounts,
+          folder,
+          upkeep,
+          disk,
+          state,
+          records,
+          contents,
+          listener,
+          caPem: identity?.caPem ?? "",
+          release,
+        },
         options,
       );
     } catch (error) {
@@ -156,7 +177,7 @@ export class Server {
       stop.abort();
       this.#listener.close();
     }, { once: true });
-    const serving = this.#accept(stop.signal);
+    const serving = this.#accept();
     const tidying = this.upkeep.whenIdle(this.folder, stop.signal, this.#options.onStoreProblem);
     try {
       await this.engine.run(stop.signal);
@@ -165,29 +186,17 @@ export class Server {
       this.#listener.close();
       await serving;
       await tidying;
-      await Promise.allSettled(this.#sessions);
+      await this.#greeter.close();
       await this.folder.idle();
       this.#release();
     }
   }
 
-  async #accept(signal: AbortSignal): Promise<void> {
-    const parts = {
-      accounts: this.accounts,
-      folder: this.folder,
-      clock: systemClock,
-      software: SOFTWARE,
-      events: this.#options.sessions,
-    };
+  async #accept(): Promise<void> {
     for (;;) {
       const link = await this.#listener.accept();
       if (link === null) return;
-      if (this.#sessions.size >= SESSIONS_MAX) {
-        link.close();
-        continue;
-      }
-      const session = serveLink(link, parts, signal).finally(() => this.#sessions.delete(session));
-      this.#sessions.add(session);
+      void this.#greeter.serve(link);
     }
   }
 }

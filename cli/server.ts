@@ -14,6 +14,7 @@ import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
 import { onReload } from "./_reload.ts";
 import { prepareRoot } from "./_replica.ts";
 import { Server } from "./_serve.ts";
+import { sessionLog } from "./_session_log.ts";
 import { adviseOnWatcher } from "./_watching.ts";
 
 export const DEFAULT_SERVER_DIR = "./server_files";
@@ -63,7 +64,6 @@ export async function startServer(
   const line = lineOf(context);
   const journal = new Journal(`${root}/.fsync`, output);
   let watcher: Watcher | null = null;
-  let denied = 0;
   const server = await Server.open({
     root,
     hostname: context.value("host") ?? "0.0.0.0",
@@ -81,21 +81,7 @@ export async function startServer(
         { type: "damaged", path },
         `Version lost: ${displayPath(path)} was overwritten in place, directly in the server's folder`,
       ),
-    sessions: {
-      onOpen: (who) =>
-        journal.write({ type: "session", ...who }, `Connected: ${who.user}@${who.device} from ${who.peer}`),
-      onClose: (who) =>
-        journal.write(
-          { type: "session-end", ...who },
-          `Disconnected: ${who.user}@${who.device} (${who.reason})`,
-        ),
-      onBug: (error) =>
-        output.warn(`fsync: bug: ${error instanceof Error ? error.stack ?? error.message : error}`),
-      onDenied: (peer) => {
-        denied++;
-        journal.write({ type: "denied", peer, count: denied }, `Refused: ${peer} is not known here`);
-      },
-    },
+    sessions: sessionLog(journal, output),
   });
   output.line(`Server listening on ${server.address}`);
   watcher = startWatcher(root, {

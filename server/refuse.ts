@@ -15,6 +15,12 @@ export class Refused extends Error {
   }
 }
 
+/** Always the same, whatever is wrong with a sign-in. */
+export function denied(): Refused {
+  const hint = "ask the owner for an invitation";
+  return new Refused("denied", "Cannot sign in: this server does not let this device in", hint);
+}
+
 /**
  * Answers with the reason, as far as a client may know it. It leaves when the caller closes the link: a side that does not
  * read must not be waited for.

@@ -5,7 +5,7 @@ import { MAIN_FOLDER } from "../../server/accounts/accounts.ts";
 import { tokenHash } from "../../server/auth.ts";
 import { Folder } from "../../server/folder.ts";
 import { ownerConnector } from "../../server/owner_remote.ts";
-import { serveLink } from "../../server/greet.ts";
+import { Greeter } from "../../server/greet.ts";
 import { ContentsError } from "../../server/store/contents.ts";
 import type { Commit } from "../../server/store/records.ts";
 import type { Listener } from "../../system/link.ts";
@@ -53,6 +53,7 @@ export class ServerMachine {
   #identity: bigint;
   #life: Life | null = null;
   #listener: Listener | null = null;
+  #greeter: Greeter | null = null;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -90,6 +91,7 @@ export class ServerMachine {
     const life = new Life(() => {
       this.#listener?.close();
       network.cutAll(SERVER);
+      void this.#greeter?.close();
     });
     this.#life = life;
     const disk = ports.serverDisk(
@@ -124,20 +126,30 @@ export class ServerMachine {
     };
     this.watch.follow(life, engine);
     engine.run(new AbortController().signal).catch(watched);
+    this.#greeter = new Greeter({
+      accounts: this.#accounts,
+      folder: () => folder,
+      clock,
+      software: "sim",
+      caPem: "",
+      limits: { connections: 1000, strangers: 100 },
+      events: {
+        onOpen: () => {},
+        onClose: () => {},
+        onJoined: () => {},
+        onFailed: () => {},
+        onBug: watched,
+      },
+    });
     this.#listener = network.listen(SERVER);
-    this.#accept(this.#listener, folder, life).catch(watched);
+    this.#accept(this.#listener, this.#greeter).catch(watched);
   }
 
-  async #accept(listener: Listener, folder: Folder, life: Life): Promise<void> {
-    const onBug = (error: unknown) => {
-      if (life.alive && !(error instanceof ProcessKilled)) this.#parts.onFailure(error);
-    };
-    const events = { onOpen: () => {}, onClose: () => {}, onDenied: () => {}, onBug };
-    const parts = { accounts: this.#accounts, folder, clock: this.clock, software: "sim", events };
+  async #accept(listener: Listener, greeter: Greeter): Promise<void> {
     for (;;) {
       const link = await listener.accept();
       if (link === null) return;
-      serveLink(link, parts, new AbortController().signal).catch(onBug);
+      void greeter.serve(link);
     }
   }
 
