@@ -22,6 +22,8 @@ export interface RunOptions {
   /** Written before the command, e.g. `setpriv`. */
   readonly wrapper?: readonly string[];
   readonly env?: { readonly [name: string]: string };
+  /** This file instead of the checkout. */
+  readonly program?: string;
 }
 
 export interface Result {
@@ -36,7 +38,7 @@ function command(
   args: readonly string[],
   options: RunOptions,
 ): { readonly file: string; readonly options: Deno.CommandOptions } {
-  const [program, words] = programLine(args);
+  const [program, words] = options.program ? [options.program, args] : programLine(args);
   const [file, ...rest] = [...(options.wrapper ?? []), program, ...words];
   return {
     file: file!,
