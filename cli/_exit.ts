@@ -84,10 +84,19 @@ export interface Explained {
 /** What an error means to a person, or `null` if it is a bug of ours. */
 export function explain(error: unknown): Explained | null {
   if (!(error instanceof Error)) return null;
+  // Whatever a person named may be somebody else's.
+  if (error instanceof Deno.errors.PermissionDenied) return notPermitted(error);
   const outcome = outcomeOf(error);
   if (outcome === null) return null;
   const hint = "hint" in error && typeof error.hint === "string" ? error.hint : "";
   return { outcome, message: error.message, hint };
+}
+
+/** "Permission denied (os error 13): stat '…'" */
+function notPermitted({ message }: Error): Explained {
+  const path = /: \w+ '(.+)'$/s.exec(message)?.[1];
+  const what = path === undefined ? "a file or directory" : `"${path}"`;
+  return { outcome: "failed", message: `Cannot use ${what}: permission denied`, hint: "" };
 }
 
 function outcomeOf(error: Error): Outcome | null {

@@ -16,6 +16,7 @@ import { systemClock } from "../system/clock.ts";
 import { controlSocketPath } from "../system/control_socket.ts";
 import type { Disk } from "../system/disk.ts";
 import { type FolderLock, isLocked, lockFolder, type LockRole } from "../system/folder_lock.ts";
+import { AreaError } from "../system/group_area.ts";
 import { serverNameOf } from "../system/identity.ts";
 import { systemRandom } from "../system/random.ts";
 import { openDisk } from "../system/real_disk.ts";
@@ -137,6 +138,7 @@ export function takeLock(root: string, role: LockRole): FolderLock {
   try {
     lock = lockFolder(root, role);
   } catch (error) {
+    if (error instanceof AreaError) throw error;
     throw unusable(root, error);
   }
   if (isLocked(lock)) return lock;
