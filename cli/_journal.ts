@@ -7,11 +7,9 @@ import type { EngineEvent } from "../client/events.ts";
 import { ensureDirSync } from "@std/fs";
 import { dirname } from "@std/path";
 import { openAreaFile, shareNew } from "../system/group_area.ts";
+import { isShown, JOURNAL_DEFAULTS, type JournalOptions, type LogLevel } from "./_logging.ts";
 import { formatTime, type Output } from "./_output.ts";
 import { ownerNames } from "./_user.ts";
-
-/** A log file is renamed to `.1` when it reaches this; the one before is dropped. */
-const LOG_BYTES_MAX = 16 * 1024 * 1024;
 
 /** An event as it stands in the log's file. */
 export interface LogRecord {
@@ -22,6 +20,8 @@ export interface LogRecord {
 export class Journal {
   readonly #path: string;
   readonly #output: Output;
+  /** Changes while the program runs: the level that the terminal shows. */
+  options: JournalOptions;
   readonly #encoder = new TextEncoder();
   readonly #ownerOf: (path: string) => string | null;
   #file: Deno.FsFile | null = null;
@@ -30,7 +30,8 @@ export class Journal {
   #waiting: string[] = [];
 
   /** @param dir the `.fsync` directory */
-  constructor(dir: string, output: Output) {
+  constructor(dir: string, output: Output, options: JournalOptions = JOURNAL_DEFAULTS) {
+    this.options = options;
     this.#path = `${dir}/log/events.jsonl`;
     this.#output = output;
     this.#ownerOf = ownerNames(dirname(dir));
@@ -45,22 +46,28 @@ export class Journal {
     if (text !== null) this.#say(event, text);
     // What was detected is logged when it is uploaded; a delete has nothing to upload.
     if (event.type === "state" || (event.type === "detected" && event.change !== "deleted")) return;
-    this.#append({ time: new Date(now).toISOString(), ...event, ...(owner === null ? {} : { owner }) }, text);
+    const level = levelOf(event.type);
+    const time = new Date(now).toISOString();
+    this.#append({ time, level, ...event, ...(owner === null ? {} : { owner }) }, text);
   }
 
   /** Logs something else, as an object and, if it has words, as a line. */
   write(record: LogRecord, text: string | null): void {
     if (text !== null) this.#print(record, text);
-    this.#append({ time: new Date().toISOString(), ...record }, text);
+    this.#append({ time: new Date().toISOString(), level: levelOf(record.type), ...record }, text);
   }
 
   /** Logs several things at once; what a commit brings may be a thousand changes. */
   writeAll(changes: readonly { readonly record: LogRecord; readonly text: string }[]): void {
     if (changes.length === 0) return;
-    if (this.#output.json) { for (const { record } of changes) this.#output.document(record); }
-    else this.#output.info(changes.map(({ text }) => text).join("\n"));
+    if (isShown("info", this.options.level)) {
+      if (this.#output.json) { for (const { record } of changes) this.#output.document(record); }
+      else this.#output.info(changes.map(({ text }) => text).join("\n"));
+    }
     const time = new Date().toISOString();
-    for (const { record, text } of changes) this.#append({ time, ...record }, text);
+    for (const { record, text } of changes) {
+      this.#append({ time, level: levelOf(record.type), ...record }, text);
+    }
   }
 
   close(): void {
@@ -70,15 +77,15 @@ export class Journal {
   }
 
   #say(event: EngineEvent, text: string): void {
+    const level = levelOf(event.type);
+    if (!isShown(level, this.options.level)) return;
     if (this.#output.json) return this.#output.document(event);
-    if (event.type === "problem" || event.type === "held" || event.type === "disconnected") {
-      return this.#output.warn(text);
-    }
-    if (event.type === "state") return this.#output.detail(text);
-    this.#output.info(text);
+    if (level === "error" || level === "warn") this.#output.warn(text);
+    else this.#output.info(text);
   }
 
-  #print(record: unknown, text: string): void {
+  #print(record: LogRecord, text: string): void {
+    if (!isShown(levelOf(record.type), this.options.level)) return;
     if (this.#output.json) this.#output.document(record);
     else this.#output.info(text);
   }
@@ -104,16 +111,44 @@ export class Journal {
   }
 
   #open(): void {
-    if (this.#file !== null && this.#bytes < LOG_BYTES_MAX) return;
+    const full = this.#bytes >= this.options.bytesMax;
+    if (this.#file !== null && !full) return;
     this.#file?.close();
     this.#file = null;
     const dir = this.#path.slice(0, this.#path.lastIndexOf("/"));
     ensureDirSync(dir);
     shareNew(dir);
-    if (this.#bytes >= LOG_BYTES_MAX) Deno.renameSync(this.#path, `${this.#path}.1`);
+    if (full) rotate(this.#path, this.options.keep);
     this.#file = openAreaFile(this.#path, { append: true, create: true });
     this.#bytes = this.#file.statSync().size;
   }
+}
+
+/** Full files are `.1`, `.2` and so on, the newest first. */
+function rotate(path: string, keep: number): void {
+  for (let n = keep; n >= 1; n--) renameIfThere(n === 1 ? path : `${path}.${n - 1}`, `${path}.${n}`);
+  if (keep === 0) Deno.removeSync(path);
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
+  ["held", "error"],
+  ["damaged", "error"],
+  ["problem", "warn"],
+  ["disconnected", "warn"],
+  ["denied", "warn"],
+  ["state", "debug"],
+]);
+
+function levelOf(type: string): LogLevel {
+  return LEVELS.get(type) ?? "info";
 }
 
 /** The event in words, `null` if it has none. */

@@ -17,12 +17,23 @@ export class LogReader {
   readonly #buffer = new Uint8Array(READ_BYTES);
   #file: Deno.FsFile | null = null;
   #inode: number | null = null;
+  /** Full files that are still to be read, the oldest last. */
+  readonly #earlier: string[];
   #rest = new Uint8Array(0);
 
   /** @param dir the `.fsync` directory */
   constructor(dir: string) {
     this.#path = `${dir}/log/events.jsonl`;
-    this.#file = this.#open(`${this.#path}.1`) ?? this.#open(this.#path);
+    this.#earlier = fullFiles(dir);
+    this.#file = this.#nextFile();
+  }
+
+  #nextFile(): Deno.FsFile | null {
+    for (let path = this.#earlier.pop(); path !== undefined; path = this.#earlier.pop()) {
+      const file = this.#open(path);
+      if (file !== null) return file;
+    }
+    return this.#open(this.#path);
   }
 
   #open(path: string): Deno.FsFile | null {
@@ -43,7 +54,7 @@ export class LogReader {
       if (!this.#isLeft()) return;
       this.#file?.close();
       this.#rest = new Uint8Array(0);
-      this.#file = this.#open(this.#path);
+      this.#file = this.#nextFile();
       if (this.#file === null) return;
     }
   }
@@ -81,6 +92,20 @@ export class LogReader {
   close(): void {
     this.#file?.close();
     this.#file = null;
+  }
+}
+
+/** `events.jsonl.1`, `.2` and so on: the newest first. */
+function fullFiles(dir: string): string[] {
+  const paths: string[] = [];
+  for (let n = 1;; n++) {
+    const path = `${dir}/log/events.jsonl.${n}`;
+    try {
+      Deno.lstatSync(path);
+    } catch {
+      return paths;
+    }
+    paths.push(path);
   }
 }
 

@@ -6,6 +6,7 @@ import { existsSync } from "@std/fs";
 import { type Command, type FileSettings, nearest, readArguments } from "./_command.ts";
 import { EXIT, explain, UsageError } from "./_exit.ts";
 import { commandHelp, groupHelp, type Listed, overview } from "./_help.ts";
+import { startTracing } from "./_logging.ts";
 import { Output } from "./_output.ts";
 import { settingsPath } from "./_settings_table.ts";
 import { returnFreedMemory } from "../system/memory.ts";
@@ -73,6 +74,36 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     summary: "what happened, when, and by whom",
     group: "history",
     load: async () => (await import("./log.ts")).log,
+  }],
+  ["invite", {
+    summary: "let one more device of a user in, by one line to pass on",
+    group: "sharing",
+    load: async () => (await import("./invite.ts")).invite,
+  }],
+  ["user", {
+    summary: "who may use this server: add, list, remove, shut out, bound",
+    group: "sharing",
+    load: async () => (await import("./user.ts")).user,
+  }],
+  ["group", {
+    summary: "groups of users, to grant something to all of them at once",
+    group: "sharing",
+    load: async () => (await import("./group.ts")).group,
+  }],
+  ["device", {
+    summary: "the devices of all users: list them, shut one out",
+    group: "sharing",
+    load: async () => (await import("./device.ts")).device,
+  }],
+  ["grant", {
+    summary: "who may read or write which part of a folder",
+    group: "sharing",
+    load: async () => (await import("./grant.ts")).grant,
+  }],
+  ["folder", {
+    summary: "more folders on one server, each with its own history and grants",
+    group: "sharing",
+    load: async () => (await import("./folder.ts")).folder,
   }],
   ["start", {
     summary: "a server and a watched folder in one terminal",
@@ -143,6 +174,7 @@ async function dispatch(args: readonly string[], output: Output): Promise<number
     output.line(commandHelp(command));
     return EXIT.ok;
   }
+  startTracing(context);
   returnFreedMemory();
   return await command.run(context);
 }

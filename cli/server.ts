@@ -11,6 +11,8 @@ import { EXIT } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { Journal } from "./_journal.ts";
 import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
+import { journalOptions, LOG_FLAGS } from "./_logging.ts";
+import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
 import { prepareRoot } from "./_replica.ts";
 import { Server } from "./_serve.ts";
@@ -36,6 +38,8 @@ export const server: Command = {
     { name: "host", value: "ADDRESS", help: "address to listen on (default 0.0.0.0: all)" },
     { name: "no-tls", help: "no encryption: only on a link that is safe by other means" },
     ...LIMIT_FLAGS,
+    ...LOG_FLAGS,
+    METRICS_FLAG,
   ],
   example: "fsync server ./server_files --port 65432",
   words: { min: 0, max: 1 },
@@ -62,7 +66,7 @@ export async function startServer(
   const { output } = context;
   const root = prepareRoot(dir);
   const line = lineOf(context);
-  const journal = new Journal(`${root}/.fsync`, output);
+  const journal = new Journal(`${root}/.fsync`, output, journalOptions(context));
   let watcher: Watcher | null = null;
   const server = await Server.open({
     root,
@@ -92,12 +96,33 @@ export async function startServer(
   });
   void adviseOnWatcher(watcher, output);
   const control = await answerControl(
-    { root, engine: server.engine, upkeep: server.upkeep, watcher, server: server.address },
+    {
+      root,
+      engine: server.engine,
+      upkeep: server.upkeep,
+      accounts: server.accounts,
+      tls: !context.on("no-tls"),
+      watcher,
+      server: server.address,
+    },
     output,
   );
-  const endReload = onReload(context, (changed) => adjustLine(line, changed));
+  const watching = watcher;
+  const metrics = serveMetrics(context, async () => ({
+    folders: [{
+      name: "main",
+      engine: server.engine.status(),
+      watcher: await watching.health(),
+      revision: server.folder.revision,
+    }],
+  }));
+  const endReload = onReload(context, (changed) => {
+    journal.options = journalOptions(changed);
+    adjustLine(line, changed);
+  });
   const done = server.run(signal).finally(() => {
     endReload();
+    void metrics?.close();
     control?.close();
     watcher.close();
     journal.close();

@@ -10,6 +10,7 @@ import { openHistory } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { LIMIT_FLAGS } from "./_line.ts";
 import { Journal } from "./_journal.ts";
+import { DEBUG_FLAG, journalOptions } from "./_logging.ts";
 import { formatBytes, type Output, plural } from "./_output.ts";
 import {
   DEFAULT_CLIENT_DIR,
@@ -33,6 +34,7 @@ export const syncAll: Command = {
     { name: "dry-run", help: "only say what would be done" },
     { name: "approve-deletes", help: "let a mass delete that was held pass" },
     { name: "accept-server", help: "the server was replaced: merge with it, delete nothing" },
+    DEBUG_FLAG,
   ],
   example: "*/10 * * * *  fsync sync-all /home/ann/client_files   # silent if all is well",
   words: { min: 0, max: 1 },
@@ -78,7 +80,7 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
   const { output } = context;
   const counts = new Counts();
   const progress = new Progress(output);
-  const journal = new Journal(`${root}/.fsync`, quietly(output));
+  const journal = new Journal(`${root}/.fsync`, quietly(output), journalOptions(context));
   const replica = openReplica(context, {
     root,
     role: "sync-all",

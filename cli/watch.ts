@@ -1,3 +1,4 @@
+import { basename } from "@std/path";
 import { systemClock } from "../system/clock.ts";
 import { isNetworkFileSystem } from "../system/file_system.ts";
 import { startWatcher, type Watcher } from "../watcher/watcher.ts";
@@ -10,6 +11,8 @@ import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { ConflictNews } from "./_conflict_news.ts";
 import { Journal } from "./_journal.ts";
 import { adjustLine, LIMIT_FLAGS } from "./_line.ts";
+import { journalOptions, LOG_FLAGS } from "./_logging.ts";
+import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
 import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
 import { adviseOnWatcher } from "./_watching.ts";
@@ -22,6 +25,8 @@ export const watch: Command = {
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     ON_CONFLICT_FLAG,
     ...LIMIT_FLAGS,
+    ...LOG_FLAGS,
+    METRICS_FLAG,
     INIT_GROUP_FLAG,
   ],
   example: "fsync watch ./client_files --server nas:65432",
@@ -44,7 +49,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   const { output } = context;
   const root = prepareRoot(dir);
   const shared = initGroup(context, root);
-  const journal = new Journal(`${root}/.fsync`, output);
+  const journal = new Journal(`${root}/.fsync`, output, journalOptions(context));
   let watcher: Watcher | null = null;
   const replica = openReplica(context, {
     root,
@@ -70,11 +75,24 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     { root, engine: replica.engine, watcher, server: replica.server },
     output,
   );
-  const endReload = onReload(context, (changed) => adjustLine(replica.line, changed));
+  const watching = watcher;
+  const metrics = serveMetrics(context, async () => ({
+    folders: [{
+      name: basename(root),
+      engine: replica.engine.status(),
+      watcher: await watching.health(),
+      traffic: replica.traffic(),
+    }],
+  }));
+  const endReload = onReload(context, (changed) => {
+    journal.options = journalOptions(changed);
+    adjustLine(replica.line, changed);
+  });
   try {
     await replica.engine.run(signal);
   } finally {
     endReload();
+    await metrics?.close();
     control?.close();
     watcher.close();
     replica.close();

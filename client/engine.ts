@@ -15,6 +15,7 @@ import type { Changes } from "../protocol/messages.ts";
 import type { Connector, Remote } from "../protocol/remote.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import { DiskError } from "../system/disk.ts";
+import { isTraced, trace } from "../system/trace.ts";
 import { DeleteGate, DELETES_QUIET_MS, type HeldDeletes } from "./delete_gate.ts";
 import { HeldError, UnreachableError } from "./errors.ts";
 import type { SyncState } from "./events.ts";
@@ -462,6 +463,7 @@ export class Engine {
   }
 
   async #look(request: LookRequest, signal: AbortSignal, push: Push | null): Promise<void> {
+    trace("look", "begins", { all: request.all, places: request.paths.size });
     if (!request.all && request.paths.size === 0) return;
     const { clock } = this.#options;
     const started = clock.monotonic();
@@ -577,12 +579,21 @@ export class Engine {
       !busy.has(step.path) && !blocked.has(step.path) && (scope === null || isInScope(scope, step.path));
     const up = scope?.direction !== "down";
     const down = scope?.direction !== "up";
-    return {
+    const todo = {
       adopt: whole.adopt.filter(free),
       push: up ? whole.push.filter(free) : [],
       download: down ? whole.download.filter(free) : [],
       remove: down ? whole.remove.filter(free) : [],
     };
+    if (isTraced("plan")) {
+      const counts = Object.entries(todo).map(([name, steps]) => [name, steps.length]);
+      trace("plan", "planned", {
+        ...Object.fromEntries(counts),
+        local: trees.local.size,
+        remote: trees.remote.size,
+      });
+    }
+    return todo;
   }
 
   async #carryOut(todo: Plan, push: Push, pull: Pull): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { ChunkList, digestHex, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import { type Entry, type FileEntry, sameContent } from "../core/entry.ts";
+import { trace } from "../system/trace.ts";
 import { ancestorsOf, isBelow, parentOf, type SyncPath } from "../core/path.ts";
 import type { Step } from "../core/plan.ts";
 import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
@@ -207,6 +208,7 @@ export class Pull {
   }
 
   async #download(steps: readonly DownloadStep[]): Promise<void> {
+    if (steps.length > 0) trace("pull", "asks for small files", { files: steps.length });
     const running = new Set<Promise<void>>();
     let failure: unknown = null;
     for (const batch of batches(steps)) {

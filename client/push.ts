@@ -11,6 +11,7 @@ import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
 import type { Remote, UploadRequest, VersionRef } from "../protocol/remote.ts";
 import { RemoteError } from "../protocol/errors.ts";
 import { DiskError, sameStat, type Stat } from "../system/disk.ts";
+import { trace } from "../system/trace.ts";
 import type { Replica } from "./replica.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Found } from "./trees.ts";
@@ -103,6 +104,7 @@ export class Push {
   #send(): void {
     const { sent, requests } = this.#batch;
     if (sent.length === 0) return;
+    trace("push", "sends", { changes: sent.length, bytes: this.#batch.bytes });
     this.#batch = { sent: [], requests: [], bytes: 0 };
     const answer = this.#remote.upload(requests).then(
       (results) => {

@@ -11,6 +11,7 @@ import { packBlock } from "../protocol/block.ts";
 import { ITEMS_MAX } from "../protocol/limits.ts";
 import type { Block, Changes, Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
+import { trace } from "../system/trace.ts";
 import { Acceptance, type ContentCheck, type Published } from "./accept.ts";
 import type { Caller } from "./caller.ts";
 import { Heads } from "./heads.ts";
@@ -180,6 +181,7 @@ export class Folder {
   #write(acceptance: Acceptance, locations: ReadonlyMap<ContentId, Location>): void {
     if (acceptance.isEmpty) return;
     const commit = acceptance.commit([...locations]);
+    trace("store", "commits", { versions: commit.versions.length, contents: locations.size });
     this.records.commit(commit);
     this.heads.keep();
     this.#revision = acceptance.revision;

@@ -30,6 +30,7 @@ import {
 } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import { type Link, LinkClosed } from "../system/link.ts";
+import { trace } from "../system/trace.ts";
 import { deathOf } from "../system/pulse.ts";
 import type { Caller } from "./caller.ts";
 import type { Folder } from "./folder.ts";
@@ -113,6 +114,7 @@ export class Session {
   }
 
   #dispatch(id: number, message: Message): void {
+    trace("session", "asked", { peer: this.#link.peer, id, type: message.type });
     switch (message.type) {
       case "ping":
         return this.#start(id, () => this.#send(id, { type: "pong" }));

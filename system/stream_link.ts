@@ -4,6 +4,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import { type Link, LinkClosed } from "./link.ts";
 import { reasonOf } from "./link_errors.ts";
 import { invariant } from "../core/invariant.ts";
+import { isTraced, trace } from "./trace.ts";
 
 export interface ByteStream {
   read(into: Uint8Array): Promise<number | null>;
@@ -68,6 +69,7 @@ export class StreamLink implements Link {
   }
 
   send(frame: Uint8Array): Promise<void> {
+    if (isTraced("link")) trace("link", "sent", { peer: this.peer, type: frame[0], bytes: frame.length });
     return this.#writer.send(frame);
   }
 

@@ -66,7 +66,7 @@ export async function backUp(
     const wanted = await parts.between(async () => {
       await parts.contents.sync();
       for (const name of DATABASES) {
-        if (isThere(`${store}/${name}`)) copyDatabase(`${store}/${name}`, `${copy}/${name}.new`);
+        if (isThere(`${store}/${name}`)) await copyDatabase(`${store}/${name}`, `${copy}/${name}.new`);
       }
       return listParts(parts);
     });

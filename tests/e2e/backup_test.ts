@@ -37,6 +37,7 @@ worldTest("a backup of a running server is a server of its own, with every versi
     String(world.port),
   ]);
   await restored.line("Server listening on");
+  Deno.mkdirSync(world.path("fresh"));
   const fresh = await world.syncAll("fresh");
   assertEquals([fresh.code, fresh.stderr], [0, ""]);
   assertEquals(readTree(world.path("fresh")), then);
