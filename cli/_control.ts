@@ -2,7 +2,13 @@
 import type { Engine, EngineStatus } from "../client/engine.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import { askControl, ControlError, type ControlServer, serveControl } from "../system/control_socket.ts";
+import type { Accounts } from "../server/accounts/accounts.ts";
+import { systemClock } from "../system/clock.ts";
+import { readPrivateFile } from "../system/private_file.ts";
 import type { Watcher, WatcherHealth } from "../watcher/watcher.ts";
+import { type AccountOutcome, answerAccounts } from "./_accounts.ts";
+import type { AccountRequest } from "./_account_requests.ts";
+import type { FolderControl } from "./_folders.ts";
 import { socketOf } from "./_replica.ts";
 import type { Upkeep, UpkeepAnswer, UpkeepRequest } from "./_upkeep.ts";
 import type { Output } from "./_output.ts";
@@ -26,9 +32,23 @@ interface UpkeepQuestion {
   readonly request: UpkeepRequest;
 }
 
+/** Nor this: who may do what. */
+interface AccountsQuestion {
+  readonly ask: "accounts";
+  readonly request: AccountRequest;
+}
+
+type Question = ControlRequest | UpkeepQuestion | AccountsQuestion;
+
 export interface Controlled {
   /** Only a server has a store. */
   readonly upkeep?: Upkeep;
+  /** Only a server has accounts. */
+  readonly accounts?: Accounts;
+  /** The folders of a server that can serve more than one. */
+  readonly folders?: FolderControl;
+  /** Whether a server has TLS. */
+  readonly tls?: boolean;
   readonly root: string;
   readonly engine: Engine;
   readonly watcher: Watcher;
@@ -40,7 +60,7 @@ export async function answerControl(controlled: Controlled, output: Output): Pro
   try {
     return await serveControl(
       socketOf(controlled.root),
-      (request) => answer(controlled, request as ControlRequest | UpkeepQuestion),
+      (request) => answer(controlled, request as Question),
     );
   } catch (error) {
     if (!(error instanceof ControlError)) throw error;
@@ -51,13 +71,14 @@ export async function answerControl(controlled: Controlled, output: Output): Pro
 
 async function answer(
   controlled: Controlled,
-  request: ControlRequest | UpkeepQuestion,
-): Promise<LiveStatus | UpkeepAnswer> {
+  request: Question,
+): Promise<LiveStatus | UpkeepAnswer | AccountOutcome> {
   const { engine, upkeep } = controlled;
   if (request.ask === "upkeep") {
     if (upkeep === undefined) throw new Error("Cannot look after a store: this is no server");
     return await upkeep.answer(request.request);
   }
+  if (request.ask === "accounts") return await askAccountsOf(controlled, request.request);
   if (request.ask === "approve-deletes") engine.approveDeletes();
   if (request.ask === "sync") {
     const paths = new Map<SyncPath, "deep">(request.paths.map((path) => [parsePath(path), "deep"]));
@@ -65,6 +86,16 @@ async function answer(
   }
   if (request.ask !== "status") await engine.atRest();
   return { engine: engine.status(), watcher: await controlled.watcher.health(), server: controlled.server };
+}
+
+async function askAccountsOf(
+  { root, accounts, folders, tls, server }: Controlled,
+  request: AccountRequest,
+): Promise<AccountOutcome> {
+  if (accounts === undefined) throw new Error("Cannot ask about users: this is no server");
+  const caPem = tls === true ? readPrivateFile(`${root}/.fsync/tls/ca.pem`) : null;
+  const desk = { root, accounts, clock: systemClock, address: server, caPem };
+  return await answerAccounts(folders === undefined ? desk : { ...desk, folders }, request);
 }
 
 /** Asks the process that holds `root`; `null` if there is none. */

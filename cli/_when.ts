@@ -53,3 +53,20 @@ export function shortTime(ms: number): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
     `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
+
+/** `2025-04-07`, local time; `never` for 0. */
+export function dayOrNever(ms: number): string {
+  return ms === 0 ? "never" : shortTime(ms).slice(0, "2025-04-07".length);
+}
+
+const SPAN = /^(\d+)(m|h|d|w)$/;
+
+/** How long `15m`, `24h`, `3d`, `1w` is, ms. @throws {UsageError} */
+export function parseSpan(flag: string, text: string): number {
+  const parts = SPAN.exec(text);
+  if (parts !== null) return Number(parts[1]) * UNIT_MS.get(parts[2]!)!;
+  throw new UsageError(
+    `Cannot read --${flag} "${text}": it is no length of time`,
+    `like this: --${flag} 24h, 7d`,
+  );
+}

@@ -1,0 +1,63 @@
+/** More folders of one server: which directories can be one, and how a running server takes them up. */
+import { existsSync } from "@std/fs";
+import { AccountError } from "../server/accounts/accounts.ts";
+import { findFolder } from "./_account_lookup.ts";
+import type { AccountAnswer, AccountRequest } from "./_account_requests.ts";
+import type { AccountsDesk } from "./_accounts.ts";
+import { prepareRoot } from "./_replica.ts";
+
+/** The folders that a running server serves. */
+export interface FolderControl {
+  /** Serves the folder at `path` (real, absolute) from now on. */
+  add(name: string, path: string): Promise<void>;
+  /** Ends its sessions and lets go of its directory. */
+  remove(name: string): Promise<void>;
+}
+
+/** @throws {AccountError} or whatever keeps the server from opening it; then it is not added */
+export async function addFolder(
+  { root, accounts, folders }: AccountsDesk,
+  { name, path: wanted }: AccountRequest<"folder-add">,
+): Promise<AccountAnswer<"folder-add">> {
+  // As it is written, before it is made; then as it really is.
+  checkPlace(root, name, wanted);
+  const path = prepareRoot(wanted);
+  checkPlace(root, name, path);
+  accounts.addFolder({ name, path });
+  try {
+    await folders?.add(name, path);
+  } catch (error) {
+    accounts.removeFolder(name);
+    throw error;
+  }
+  return { name, path, live: folders !== undefined };
+}
+
+export async function removeFolder(
+  { accounts, folders }: AccountsDesk,
+  { name }: AccountRequest<"folder-remove">,
+): Promise<AccountAnswer<"folder-remove">> {
+  const folder = findFolder(accounts, name);
+  accounts.removeFolder(name);
+  await folders?.remove(name);
+  return folder;
+}
+
+function checkPlace(root: string, name: string, path: string): void {
+  const action = `Cannot add folder "${name}" at "${path}"`;
+  if (isWithin(path, root) || isWithin(root, path)) {
+    const hint = "choose a directory that neither holds the server's own nor lies in it";
+    throw new AccountError("invalid", `${action}: the server's own folder is at "${root}"`, hint);
+  }
+  if (existsSync(`${path}/.fsync/accounts.db`)) {
+    throw new AccountError("invalid", `${action}: it is a server's own folder`, "choose another directory");
+  }
+  if (existsSync(`${path}/.fsync/state.db`)) {
+    const hint = "share a directory that no client syncs, and let that one join";
+    throw new AccountError("invalid", `${action}: it is a folder that a client syncs`, hint);
+  }
+}
+
+function isWithin(path: string, dir: string): boolean {
+  return path === dir || path.startsWith(dir.endsWith("/") ? dir : `${dir}/`);
+}
