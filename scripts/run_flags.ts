@@ -23,7 +23,7 @@ export const ENVIRONMENT: readonly string[] = [
 ];
 
 /** What Deno tells about the system. */
-export const SYSTEM: readonly string[] = ["homedir", "hostname", "uid"];
+export const SYSTEM: readonly string[] = ["homedir", "hostname", "networkInterfaces", "uid"];
 
 /** The programs that `fsync install` and `uninstall` start, in `system/programs.ts`; nothing else starts one. */
 export const PROGRAMS: readonly string[] = ["/usr/bin/systemctl", "/bin/systemctl", "/usr/bin/crontab"];
