@@ -8,7 +8,7 @@ import { ensureDirSync } from "@std/fs";
 import { dirname } from "@std/path";
 import { openAreaFile, shareNew } from "../system/group_area.ts";
 import { isShown, JOURNAL_DEFAULTS, type JournalOptions, type LogLevel } from "./_logging.ts";
-import { formatTime, type Output } from "./_output.ts";
+import { formatTime, type Output, plural } from "./_output.ts";
 import { ownerNames } from "./_user.ts";
 
 /** An event as it stands in the log's file. */
@@ -177,6 +177,12 @@ function sentence(event: EngineEvent, now: number): string | null {
       return `Problem: ${displayPath(event.reason)}`;
     case "undone":
       return `Deleted here, but you may only read: ${displayPath(event.path)}; it is fetched again`;
+    case "rules":
+      return rulesSentence(event);
+    case "kept":
+      return `Directory kept: ${
+        displayPath(event.path)
+      } (removed on the server; here it holds ignored files)`;
     case "held":
       return `Held: ${event.deletes} of ${event.files} files were deleted ${
         event.side === "here" ? "here" : "on the server"
@@ -192,4 +198,17 @@ function sentence(event: EngineEvent, now: number): string | null {
 
 function by(author: { user: string; device: string }): string {
   return author.user === "" ? "" : ` (by ${displayPath(author.user)}@${displayPath(author.device)})`;
+}
+
+function rulesSentence({ sources, stopped, started }: Extract<EngineEvent, { type: "rules" }>): string {
+  const named = sources.slice(0, 3).map(displayPath).join(", ") + (sources.length > 3 ? ", …" : "");
+  const what = sources.length === 0
+    ? "Ignore rules changed since the last run"
+    : `Ignore rules changed (${named})`;
+  const are = (count: number) => `${plural(count, "path")} ${count === 1 ? "is" : "are"}`;
+  const effects = [
+    ...(stopped > 0 ? [`${are(stopped)} no longer synced`] : []),
+    ...(started > 0 ? [`${are(started)} synced again`] : []),
+  ];
+  return `${what}: ${effects.length === 0 ? "no path is affected" : effects.join(", ")}`;
 }

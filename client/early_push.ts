@@ -2,8 +2,8 @@
  * Sends new files while the look that finds them still goes on, so that reading, hashing, sending and the server's
  * writing overlap. Only what cannot be a rename or a conflict goes early: new here, unknown there, of an unknown inode.
  */
-import type { SyncPath } from "../core/path.ts";
-import { parentOf } from "../core/path.ts";
+import type { DirEntry, Entry } from "../core/entry.ts";
+import { parentOf, type SyncPath } from "../core/path.ts";
 import type { LookRequest } from "./look.ts";
 import type { Push } from "./push.ts";
 import type { Replica } from "./replica.ts";
@@ -17,6 +17,8 @@ export class EarlyPush {
   readonly #enabled: boolean;
   readonly #inodes: Set<number>;
   #fresh: SyncPath[] = [];
+  /** New directories that go out with the first thing in them: one that holds only what is ignored does not. */
+  readonly #dirs = new Map<SyncPath, DirEntry>();
   readonly #sent = new Set<SyncPath>();
 
   constructor(replica: Replica, push: Push, request: LookRequest) {
@@ -44,12 +46,27 @@ export class EarlyPush {
         !found || found.chunks !== null || busy.has(path) || trees.synced.has(path) || trees.remote.has(path)
       ) continue;
       if (this.#inodes.has(found.stat.ino) || !writes.mayWrite(path)) continue;
-      const parent = parentOf(path);
-      if (parent !== null && !trees.synced.has(parent) && !this.#sent.has(parent)) continue;
-      if (parent !== null && trees.remote.has(parent)) continue;
-      if (found.entry.kind === "dir") this.#sent.add(path);
-      await this.#push.add({ do: "upload", path, entry: found.entry, base: 0, conflict: false });
+      if (found.entry.kind === "dir") this.#dirs.set(path, found.entry);
+      else if (await this.#sendParents(path)) await this.#sendOne(path, found.entry);
     }
     return true;
+  }
+
+  /** Whether the directories above `path` are on the server, or on their way. */
+  async #sendParents(path: SyncPath): Promise<boolean> {
+    const parent = parentOf(path);
+    if (parent === null || this.#sent.has(parent)) return true;
+    const { trees } = this.#replica;
+    if (trees.remote.has(parent)) return false;
+    if (trees.synced.has(parent)) return true;
+    const entry = this.#dirs.get(parent);
+    if (entry === undefined || !await this.#sendParents(parent)) return false;
+    this.#sent.add(parent);
+    await this.#sendOne(parent, entry);
+    return true;
+  }
+
+  async #sendOne(path: SyncPath, entry: Entry): Promise<void> {
+    await this.#push.add({ do: "upload", path, entry, base: 0, conflict: false });
   }
 }

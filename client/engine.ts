@@ -21,12 +21,15 @@ import { HeldError, UnreachableError } from "./errors.ts";
 import type { SyncState } from "./events.ts";
 import { EarlyPush } from "./early_push.ts";
 import { checkIdentity } from "./identity_check.ts";
+import { Ignoring } from "./ignoring.ts";
 import { look, type LookRequest } from "./look.ts";
 import { Pull } from "./pull.ts";
 import { Push } from "./push.ts";
 import { pullMoves } from "./pull_moves.ts";
 import { pushRenames } from "./push_renames.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
+import type { IgnoreSettings } from "./rule_files.ts";
+import { bringRules } from "./rules_first.ts";
 import { StateError } from "./state.ts";
 import { Transfers } from "./transfers.ts";
 import type { Problem, Trees } from "./trees.ts";
@@ -39,6 +42,8 @@ export interface EngineOptions extends ReplicaParts {
   readonly rootProblem: () => string | null;
   /** The guard against mass deletion; off for the server's own tree when it follows the folder. */
   readonly guard: "on" | "local-only";
+  /** What this device adds to the ignore rules, asked before each look; absent: nothing is ever ignored. */
+  readonly ignore?: () => IgnoreSettings;
   /** How long a full look took, ms, and how many directories it met, so that the next one can be planned. */
   readonly onLooked?: (durationMs: number, directories: number) => void;
 }
@@ -52,6 +57,8 @@ export interface EngineStatus {
   /** What this user may do in it, as far as the server tells. */
   readonly rules: readonly Rule[];
   readonly files: number;
+  /** Paths that the server has and that are ignored here. */
+  readonly ignored: number;
   readonly pendingUp: number;
   readonly pendingDown: number;
   readonly transfers: number;
@@ -94,6 +101,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #replica: Replica;
   readonly #gate: DeleteGate;
+  readonly #ignoring: Ignoring | null;
   #transfers: Transfers;
   #dirty: { all: boolean; paths: Map<SyncPath, "shallow" | "deep"> } = { all: true, paths: new Map() };
   #wake: () => void = () => {};
@@ -117,6 +125,8 @@ export class Engine {
     this.#options = options;
     this.#replica = new Replica(options);
     this.#transfers = new Transfers(this.#replica);
+    const { disk, clock, ignore } = options;
+    this.#ignoring = ignore === undefined ? null : new Ignoring(this.#replica.trees, disk, clock, ignore);
     this.#gate = new DeleteGate({
       trees: this.#replica.trees,
       clock: options.clock,
@@ -129,6 +139,8 @@ export class Engine {
   dirty(request: LookRequest): void {
     if (request.all) this.#dirty.all = true;
     for (const [path, depth] of request.paths) {
+      // A log that is ignored may grow all day.
+      if (this.#ignoring?.isIdle(path)) continue;
       if (this.#dirty.paths.get(path) !== "deep") this.#dirty.paths.set(path, depth);
     }
     this.#wake();
@@ -155,6 +167,7 @@ export class Engine {
       folder: this.#folderName,
       rules: this.#user === "" ? [] : this.#replica.writes.rules,
       files: trees.files,
+      ignored: trees.ignored.size,
       pendingUp: trees.local.size,
       pendingDown: trees.remote.size,
       transfers: this.#transfers.size,
@@ -428,10 +441,12 @@ export class Engine {
     this.#cycling = true;
     this.#setState("syncing");
     try {
+      await this.#bringRules(remote, signal);
       const push = new Push(this.#replica, remote, this.#transfers);
       await this.#look(this.#takeDirty(), signal, push);
       await push.drain();
       if (signal.aborted) return;
+      this.#tellOfRules();
       await this.#look({ all: false, paths: originsToCheck(this.#replica.trees) }, signal, push);
       await this.#pushRenames(remote);
       const pull = new Pull(this.#replica, remote, this.#transfers);
@@ -447,6 +462,26 @@ export class Engine {
     } finally {
       this.#cycling = false;
     }
+  }
+
+  async #bringRules(remote: Remote, signal: AbortSignal): Promise<void> {
+    if (this.#ignoring === null || this.#scope !== null) return;
+    const changed = await bringRules({
+      replica: this.#replica,
+      ignoring: this.#ignoring,
+      look: (request) => this.#look(request, signal, null),
+      plan: () => this.#plan(),
+      carryOut: (plan) => {
+        const push = new Push(this.#replica, remote, this.#transfers);
+        return this.#carryOut(plan, push, new Pull(this.#replica, remote, this.#transfers));
+      },
+    });
+    if (changed) this.#dirty.all = true;
+  }
+
+  #tellOfRules(): void {
+    const report = this.#ignoring?.takeReport() ?? null;
+    if (report !== null) this.#options.onEvent({ type: "rules", ...report });
   }
 
   #takeDirty(): LookRequest {
@@ -479,11 +514,15 @@ export class Engine {
       chunks: (path) => this.#replica.chunks(path),
       onFound: (path) => {
         this.#replica.blocked.delete(path);
+        this.#ignoring?.found(path, this.#replica.trees.local.get(path)?.entry.kind === "dir");
         early?.found(path);
       },
+      ignoring: this.#ignoring,
       onSlice: () => early?.send() ?? Promise.resolve(false),
     }, request);
-    if (request.all) {
+    for (const path of outcome.back) this.#replica.lookAgain.set(path, "deep");
+    if (outcome.all) {
+      if (!request.all) this.#replica.blocked.clear();
       this.#completeLook = outcome.complete;
       this.#lastFullLook = clock.now();
       this.#options.onLooked?.(clock.monotonic() - started, outcome.directories);
@@ -572,7 +611,8 @@ export class Engine {
     const { trees, busy, blocked } = this.#replica;
     const local = new Map<SyncPath, Entry | null>();
     for (const [path, found] of trees.local) local.set(path, found?.entry ?? null);
-    const all = plan({ synced: trees.synced, local, remote: trees.remote });
+    const holdsIgnored = (dir: SyncPath) => trees.ignored.hasBelow(dir);
+    const all = plan({ synced: trees.synced, local, remote: trees.remote, holdsIgnored });
     const whole = this.#replica.writes.filter(all, this.#watching);
     const scope = this.#scope;
     const free = (step: { readonly path: SyncPath }) =>

@@ -19,6 +19,15 @@ export type EngineEvent =
   | { readonly type: "problem"; readonly path: string; readonly reason: string }
   /** Deleted here by somebody who may not; it is fetched again. */
   | { readonly type: "undone"; readonly path: SyncPath }
+  /** Ignore rules changed. `sources` is empty if nobody knows what they were before. */
+  | {
+    readonly type: "rules";
+    readonly sources: readonly string[];
+    readonly stopped: number;
+    readonly started: number;
+  }
+  /** Removed on the server, but here it still holds something that is ignored. */
+  | { readonly type: "kept"; readonly path: SyncPath }
   | {
     readonly type: "held";
     readonly side: "here" | "server";

@@ -50,6 +50,12 @@ export class Ignoring {
     return this.#standing.has(path) || this.#isBelowOther(path) || this.rules.isIgnored(path, isDir);
   }
 
+  /** Whether nothing that happens at `path` can matter. */
+  isIdle(path: SyncPath): boolean {
+    return !this.#standing.has(path) && !this.#trees.ignored.has(path) && !this.#trees.knows(path) &&
+      this.rules.isIgnored(path, false) && this.rules.isIgnored(path, true);
+  }
+
   /** Whether a path above is left out although a directory there would not be. */
   #isBelowOther(path: SyncPath): boolean {
     const { ignored } = this.#trees;

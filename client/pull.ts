@@ -195,6 +195,7 @@ export class Pull {
           // Something that is not synced lives in it, or came just now.
           this.#replica.lookAgain.set(step.path, "deep");
           if (trees.hasBelow(step.path)) return;
+          if (trees.holders.has(step.path)) this.#replica.emit({ type: "kept", path: step.path });
           trees.agreeGone(step.path, step.revision);
           return;
         }
@@ -332,8 +333,9 @@ export class Pull {
   }
 
   #stillWanted(step: DownloadStep): boolean {
-    const head = this.#replica.trees.remote.get(step.path);
-    return head === undefined || head.revision === step.revision;
+    const { trees } = this.#replica;
+    const head = trees.remote.get(step.path);
+    return head === undefined ? !trees.ignores(step.path, false) : head.revision === step.revision;
   }
 
   #changed(path: SyncPath): false {

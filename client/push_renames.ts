@@ -100,5 +100,11 @@ function subtreeOf(replica: Replica, from: SyncPath): { base: number; count: num
     base = Math.max(base, node.revision);
     count++;
   }
+  // What is ignored here goes along: it is in the directory, wherever that is.
+  for (const [path, head] of replica.trees.ignored) {
+    if (!isAtOrBelow(path, from)) continue;
+    base = Math.max(base, head.revision);
+    count++;
+  }
   return { base, count };
 }

@@ -78,6 +78,7 @@ export class RuleFilesOnDisk {
 
   /** Whether `name` is that of a file with rules. */
   isRuleFile(name: string): boolean {
+    if (this.#current === null) this.#readSettings();
     return name === RULES_NAME || (name === GIT_RULES_NAME && this.#current?.git === true);
   }
 

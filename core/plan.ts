@@ -23,6 +23,8 @@ export interface PlanInput {
   readonly local: ReadonlyMap<SyncPath, Entry | null>;
   /** Heads that this side has not agreed to yet. */
   readonly remote: ReadonlyMap<SyncPath, RemoteView>;
+  /** Whether the server holds something below a directory that is ignored here. */
+  readonly holdsIgnored?: (dir: SyncPath) => boolean;
 }
 
 export type Step =
@@ -66,6 +68,7 @@ export function plan(input: PlanInput): Plan {
   for (const path of input.local.keys()) decide(input, path, steps);
   for (const path of input.remote.keys()) if (!input.local.has(path)) decide(input, path, steps);
   keepParentsOfUploads(input, steps);
+  keepParentsOfIgnored(input, steps);
   keepParentsOfDownloads(input, steps);
   return order(steps.values());
 }
@@ -136,6 +139,14 @@ function keepParentsOfUploads(input: PlanInput, steps: Map<SyncPath, Step>): voi
 
 function upload(input: PlanInput, path: SyncPath, entry: DirEntry): Step {
   return { do: "upload", path, entry, base: input.synced.get(path)?.revision ?? 0, conflict: true };
+}
+
+/** A directory that was deleted here comes back if the server holds something in it that is none of our business. */
+function keepParentsOfIgnored(input: PlanInput, steps: Map<SyncPath, Step>): void {
+  if (input.holdsIgnored === undefined) return;
+  for (const step of [...steps.values()]) {
+    if (step.do === "delete" && input.holdsIgnored(step.path)) keepDirectory(input, step.path, steps);
+  }
 }
 
 /**

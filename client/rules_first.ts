@@ -1,0 +1,63 @@
+/**
+ * Brings ignore files that changed on the server before anything else, so that what they leave out is neither sent nor
+ * fetched in the same breath.
+ */
+import { SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import { depthOf, isBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
+import type { Plan } from "../core/plan.ts";
+import type { Ignoring } from "./ignoring.ts";
+import type { LookRequest } from "./look.ts";
+import type { Replica } from "./replica.ts";
+
+export interface RulesFirstParts {
+  readonly replica: Replica;
+  readonly ignoring: Ignoring;
+  readonly look: (request: LookRequest) => Promise<void>;
+  readonly plan: () => Plan;
+  readonly carryOut: (plan: Plan) => Promise<void>;
+}
+
+/** Rules of a directory may leave out directories with rules below, so each depth has its own round. */
+const ROUNDS_MAX = 100;
+
+/** @returns whether rules changed, so that everything has to be looked at */
+export async function bringRules(parts: RulesFirstParts): Promise<boolean> {
+  const { ignoring } = parts;
+  let changed = false;
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const wanted = nextRules(parts);
+    if (wanted.size === 0) break;
+    await parts.look({ all: false, paths: new Map([...wanted].map((path) => [path, "shallow"])) });
+    const todo = onlyFor(wanted, parts.plan());
+    if (todo.adopt.length + todo.push.length + todo.download.length === 0) break;
+    await parts.carryOut(todo);
+    for (const path of wanted) ignoring.files.refresh(parentOf(path), true);
+    changed ||= ignoring.files.hasChanged;
+    ignoring.review(false, () => true);
+  }
+  return changed;
+}
+
+/** Ignore files that are to come, those nearest to the root first. */
+function nextRules({ replica, ignoring }: RulesFirstParts): ReadonlySet<SyncPath> {
+  const { trees, busy, blocked } = replica;
+  const wanted: SyncPath[] = [];
+  for (const [path, { entry }] of trees.remote) {
+    if (entry?.kind !== "file" || entry.size > SINGLE_CHUNK_MAX) continue;
+    if (!ignoring.files.isRuleFile(nameOf(path)) || busy.has(path) || blocked.has(path)) continue;
+    if (!ignoring.isIgnored(path, false)) wanted.push(path);
+  }
+  const depth = Math.min(...wanted.map(depthOf));
+  return new Set(wanted.filter((path) => depthOf(path) === depth));
+}
+
+/** What the plan does to these files, and the directories above them that are to come. */
+function onlyFor(wanted: ReadonlySet<SyncPath>, whole: Plan): Plan {
+  const leads = (path: SyncPath) => wanted.has(path) || [...wanted].some((file) => isBelow(file, path));
+  return {
+    adopt: whole.adopt.filter(({ path }) => leads(path)),
+    push: whole.push.filter((step) => step.do === "upload" && leads(step.path)),
+    download: whole.download.filter(({ path }) => leads(path)),
+    remove: [],
+  };
+}
