@@ -1,6 +1,7 @@
 /** A server's folder opened by a command while no server runs: the same stores, the same rules, no listener. */
 import type { Engine } from "../client/engine.ts";
 import { openState } from "../client/sqlite_state.ts";
+import { Rights } from "../core/access.ts";
 import { Folder } from "../server/folder.ts";
 import { FolderHistory, OWNER_SETTING } from "../server/history/folder_history.ts";
 import { openContents } from "../server/store/pack_contents.ts";
@@ -58,7 +59,11 @@ export function openOffline(root: string, output: Output): OfflineFolder {
     if (records.setting(OWNER_SETTING) === null) records.setSetting(OWNER_SETTING, user);
     const actor = { user, device, replica: systemRandom.bytes(16).toHex(), clockOffset: 0 };
     return {
-      history: new FolderHistory({ folder, actor, clock: systemClock }),
+      history: new FolderHistory({
+        folder,
+        caller: { actor, rights: () => Rights.ALL },
+        clock: systemClock,
+      }),
       user,
       device,
       settle: async (signal) => void await engine.pass(signal),

@@ -4,21 +4,28 @@
  * The order is fixed (`docs/store.md`): contents durable, records durable, then the heads in memory are final, others
  * are told, and the uploader is answered.
  */
-import { ChunkList, digestHex, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
+import { ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import type { ContentId, FileEntry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
-import { packBlock } from "../protocol/block.ts";
 import { ITEMS_MAX } from "../protocol/limits.ts";
-import type { Block, Changes, Notice, Revision, UploadItem, UploadResult } from "../protocol/messages.ts";
+import type { Changes, Id, Notice, Revision, UploadResult } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import { trace } from "../system/trace.ts";
-import { Acceptance, type ContentCheck, type Published } from "./accept.ts";
+import { Acceptance } from "./accept.ts";
 import type { Caller } from "./caller.ts";
+import { Draft, type PathNotice } from "./draft.ts";
 import { Heads } from "./heads.ts";
-import { type Contents, ContentsError, type Location } from "./store/contents.ts";
-import { type Commit, type Records, RecordsError, type Version } from "./store/records.ts";
+import { type Check, Intake, type UploadJob } from "./intake.ts";
+import { knownFile } from "./known.ts";
 import { RecentContents } from "./recent_contents.ts";
+import { seesAll, told, toldOf } from "./sight.ts";
+import { type Staging, Stagings } from "./staging.ts";
+import { type Contents, ContentsError } from "./store/contents.ts";
+import { type Commit, type Records, RecordsError, type Version } from "./store/records.ts";
 import { Subscriber, type Tell } from "./subscriber.ts";
+import { Usage } from "./usage.ts";
+
+export type { UploadJob };
 
 export interface FolderParts {
   readonly records: Records;
@@ -27,17 +34,6 @@ export interface FolderParts {
   /** Called after each commit with what it wrote, for the log. */
   readonly onCommit: (commit: Commit) => void;
 }
-
-/** An upload with its decompressed bytes, and the large contents that its session has staged. */
-export interface UploadJob {
-  readonly caller: Caller;
-  readonly items: readonly UploadItem[];
-  readonly block: Block;
-  readonly raw: Uint8Array;
-  readonly staged: ReadonlyMap<ContentId, ChunkList>;
-}
-
-type Check = (acceptance: Acceptance) => ContentCheck;
 
 /** An upload, or a change that is made here and brings no contents (`job` is `null`). */
 interface Waiting {
@@ -60,8 +56,11 @@ export class Folder {
   readonly #waiting: Waiting[] = [];
   /** Work of the store's upkeep that may not run while a group is written. */
   readonly #between: (() => Promise<void>)[] = [];
-  readonly #conflicts = new Map<string, number>();
+  /** Paths of open conflicts, by whom they concern. */
+  readonly #conflicts = new Map<string, readonly SyncPath[]>();
   readonly #recent = new RecentContents();
+  readonly #stagings = new Stagings();
+  readonly #usage: Usage;
   #revision: Revision;
   #committing: Promise<void> | null = null;
 
@@ -70,6 +69,7 @@ export class Folder {
     this.contents = parts.contents;
     this.#clock = parts.clock;
     this.#onCommit = parts.onCommit;
+    this.#usage = new Usage(parts.records);
     this.heads.load(parts.records.liveHeads());
     this.#revision = parts.records.headRevision();
   }
@@ -78,14 +78,25 @@ export class Folder {
     return this.#revision;
   }
 
-  /** Open conflicts that concern `user`. */
-  openConflicts(user: string): number {
-    let count = this.#conflicts.get(user);
-    if (count === undefined) {
-      count = this.records.openConflicts(user);
-      this.#conflicts.set(user, count);
+  /** How many open conflicts concern the caller, and may be seen by it. */
+  openConflicts({ actor: { user }, rights }: Caller): number {
+    let paths = this.#conflicts.get(user);
+    if (paths === undefined) {
+      paths = this.records.openConflicts(user);
+      this.#conflicts.set(user, paths);
     }
-    return count;
+    const now = rights();
+    return seesAll(now) ? paths.length : paths.filter((path) => now.at(path) !== "none").length;
+  }
+
+  /** Bytes that the versions of `user` brought in, with what it has staged here. `docs/users.md` says what counts. */
+  usage(user: string): number {
+    return this.#usage.of(user) + this.contents.stagedBytes(user, null) + this.#stagings.bytesOf(user);
+  }
+
+  /** Versions are gone: what each user has is counted anew when somebody asks. */
+  forgetUsage(): void {
+    this.#usage.forget();
   }
 
   /**
@@ -111,10 +122,10 @@ export class Folder {
    *
    * @throws {ContentsError | RecordsError} if nothing of it could be written
    */
-  change<T>(work: (acceptance: Acceptance) => T): Promise<T> {
+  change<T>(work: (draft: Draft) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const judge = (acceptance: Acceptance) => {
-        const value = work(acceptance);
+      const judge = ({ draft }: Acceptance) => {
+        const value = work(draft);
         return () => resolve(value);
       };
       this.#enqueue({ job: null, judge, reject });
@@ -162,14 +173,17 @@ export class Folder {
 
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
     try {
-      const locations = new Map<ContentId, Location>();
-      const checks = group.map(({ job }) => job === null ? [] : this.#takeContents(job, locations));
+      const { records, contents, heads } = this;
+      const intake = new Intake({ records, contents, heads, recent: this.#recent });
+      const { locations } = intake;
+      const checks = group.map(({ job }) => job === null ? [] : intake.take(job));
       if (locations.size > 0) await this.contents.sync();
-      const acceptance = new Acceptance(this.heads, this.records, this.#revision, this.#clock.now());
+      const draft = new Draft(heads, records, this.#revision, this.#clock.now());
+      const acceptance = new Acceptance(draft);
       const settle = group.map(({ judge }, n) => judge(acceptance, checks[n]!));
-      this.#write(acceptance, locations);
-      const authors = group.flatMap(({ job }) => job === null ? [] : [job.caller.actor.replica]);
-      this.#publish(acceptance.published, authors);
+      for (const [user, bytes] of intake.dropUnnamed(draft)) this.#usage.waste(user, bytes);
+      this.#write(draft, intake);
+      this.#publish(draft, group.flatMap(({ job }) => job === null ? [] : [job.caller.actor.replica]));
       for (const done of settle) done();
     } catch (error) {
       this.heads.revert();
@@ -178,106 +192,55 @@ export class Folder {
     }
   }
 
-  #write(acceptance: Acceptance, locations: ReadonlyMap<ContentId, Location>): void {
-    if (acceptance.isEmpty) return;
-    const commit = acceptance.commit([...locations]);
+  #write(draft: Draft, { locations }: Intake): void {
+    if (draft.isEmpty) return;
+    const commit = draft.commit([...locations]);
     trace("store", "commits", { versions: commit.versions.length, contents: locations.size });
     this.records.commit(commit);
     this.heads.keep();
-    this.#revision = acceptance.revision;
+    this.#revision = draft.revision;
+    this.#usage.note(commit.versions);
     if (commit.conflicts.length + (commit.resolved?.length ?? 0) > 0) this.#conflicts.clear();
     this.#onCommit(commit);
   }
 
-  /** Verifies inline contents and appends those that are new; says for each item how to know that its bytes are there. */
-  #takeContents(
-    job: UploadJob,
-    locations: Map<ContentId, Location>,
-  ): Check[] {
-    const checks: Check[] = [];
-    const fresh: { id: ContentId; offset: number; size: number }[] = [];
-    let offset = 0;
-    let freshBytes = 0;
-    for (const item of job.items) {
-      if (item.op !== "put" || item.entry.kind !== "file" || item.source?.from !== "inline") {
-        checks.push((acceptance) => this.#contentOf(acceptance, job, item));
-        continue;
-      }
-      const { size, content } = item.entry;
-      const bytes = job.raw.subarray(offset, offset + size);
-      const good = bytes.length === size && digestHex(bytes) === content;
-      checks.push(() => good ? { ready: true, chunks: null } : corrupt());
-      if (good) this.#recent.add(content, bytes);
-      if (good && !locations.has(content) && this.records.location(content) === null) {
-        fresh.push({ id: content, offset, size });
-        freshBytes += size;
-      }
-      offset += size;
-    }
-    if (fresh.length > 0) this.#append(job, fresh, freshBytes, locations);
-    return checks;
-  }
-
-  #append(
-    job: UploadJob,
-    fresh: readonly { id: ContentId; offset: number; size: number }[],
-    freshBytes: number,
-    locations: Map<ContentId, Location>,
-  ): void {
-    // A block that is mostly known already is packed anew, with only what is not.
-    const whole = freshBytes * 2 >= job.raw.length;
-    const block = whole
-      ? job.block
-      : packBlock(fresh.map(({ offset, size }) => job.raw.subarray(offset, offset + size)));
-    const place = this.contents.append(block);
-    let packed = 0;
-    for (const { id, offset, size } of fresh) {
-      locations.set(id, { ...place, innerOffset: whole ? offset : packed, size });
-      packed += size;
-    }
-  }
-
-  #contentOf(acceptance: Acceptance, job: UploadJob, item: UploadItem): ContentCheck {
-    if (item.op !== "put" || item.entry.kind !== "file" || item.source === null) {
-      return { ready: true, chunks: null };
-    }
-    const { entry, source } = item;
-    if (source.from === "staged") {
-      const chunks = job.staged.get(entry.content);
-      // It may be long since it was staged; what no version names is collected.
-      if (chunks?.totalSize() !== entry.size || !this.contents.hasLarge(entry.content)) return corrupt();
-      return { ready: true, chunks };
-    }
-    if (source.from !== "version") return corrupt();
-    const named = acceptance.versionContent(source.path, source.revision);
-    if (named?.content !== entry.content || named.size !== entry.size) return corrupt();
-    return { ready: true, chunks: null };
-  }
-
-  #publish(published: readonly Published[], authors: readonly string[]): void {
+  /**
+   * Tells everybody of what it may see. Who sees everything also hears how far the folder is now. The others hear that
+   * only of what they see, or did themselves: a number that grows without news would say that something happened where
+   * they may not look. Their cursor stays behind, so after a new connection they ask from further back, and are told
+   * the same again: nothing.
+   */
+  #publish(draft: Draft, authors: readonly Id[]): void {
+    const own = draft.lastRevisions();
     for (const subscriber of this.#subscribers) {
       if (subscriber.closed) {
         this.#subscribers.delete(subscriber);
         continue;
       }
-      for (const author of authors) if (author === subscriber.replica) subscriber.unanswered++;
-      const news: Notice[] = [];
-      for (const { notice, replica } of published) if (replica !== subscriber.replica) news.push(notice);
+      const { replica, caller } = subscriber;
+      for (const author of authors) if (author === replica) subscriber.unanswered++;
+      subscriber.ownRevision = own.get(replica) ?? subscriber.ownRevision;
+      const others = draft.published.filter((change) => change.replica !== replica);
+      const rights = caller.rights();
+      const all = seesAll(rights);
+      const news = all ? others.map(({ notice }) => notice) : toldOf(rights, others);
       // What it uploaded itself it learns from its answers alone: before it has them, `upTo` would pass over them.
-      const upTo = subscriber.unanswered > 0 ? null : this.#revision;
-      if (news.length > 0 || upTo !== null) subscriber.push(news, upTo, this.openConflicts(subscriber.user));
+      const known = all ? this.#revision : news.at(-1)?.revision ?? null;
+      const upTo = subscriber.unanswered > 0 ? null : known;
+      if (news.length > 0 || upTo !== null || !all) subscriber.push(news, upTo, this.openConflicts(caller));
     }
   }
 
   /** The uploader has the answer to one upload: with the last of them it knows everything so far. */
-  answered(replica: string): void {
+  answered(replica: Id): void {
     for (const subscriber of this.#subscribers) {
       if (subscriber.replica !== replica) continue;
       // A session that joined meanwhile has heard of the change by itself.
       subscriber.unanswered = Math.max(0, subscriber.unanswered - 1);
-      if (subscriber.unanswered === 0) {
-        subscriber.push([], this.#revision, this.openConflicts(subscriber.user));
-      }
+      if (subscriber.unanswered > 0) continue;
+      const { caller, ownRevision } = subscriber;
+      const upTo = seesAll(caller.rights()) ? this.#revision : ownRevision;
+      subscriber.push([], upTo, this.openConflicts(caller));
     }
   }
 
@@ -291,33 +254,36 @@ export class Folder {
       page: (changes: Changes) => Promise<void>;
     },
   ): Promise<Subscriber | null> {
-    const { since } = options;
-    const { actor } = options.caller;
+    const { since, caller } = options;
     let from = since;
     let after: SyncPath | null = null;
     for (;;) {
       const versions = this.records.headsSince(from, after, ITEMS_MAX);
       const more = versions.length === ITEMS_MAX;
       const last = versions.at(-1);
-      const notices = versions.filter((version) => since > 0 || version.entry !== null).map(noticeOf);
+      const heads = versions.filter((version) => since > 0 || version.entry !== null).map(noticeOf);
+      const notices = seen(caller, heads, since);
       const upTo = more ? from : this.#revision;
       // Nothing may be awaited between the last page and joining, or a change could fall between them.
-      const subscriber = !more && options.live ? this.#join(options.caller, options.tell) : null;
-      await options.page({ type: "changes", notices, upTo, more, conflicts: this.openConflicts(actor.user) });
+      const subscriber = !more && options.live ? this.#join(caller, options.tell) : null;
+      // A page of what is hidden is none, and costs time all the same.
+      if (more && notices.length === 0) await this.#clock.yield();
+      else {await options.page({
+          type: "changes",
+          notices,
+          upTo,
+          more,
+          conflicts: this.openConflicts(caller),
+        });}
       if (!more) return subscriber;
       from = last!.revision;
       after = last!.path;
     }
   }
 
-  #join({ actor }: Caller, tell: Tell): Subscriber {
-    const subscriber = new Subscriber({
-      replica: actor.replica,
-      user: actor.user,
-      upTo: this.#revision,
-      conflicts: this.openConflicts(actor.user),
-      tell,
-    });
+  #join(caller: Caller, tell: Tell): Subscriber {
+    const conflicts = this.openConflicts(caller);
+    const subscriber = new Subscriber({ caller, upTo: this.#revision, conflicts, tell });
     this.#subscribers.add(subscriber);
     return subscriber;
   }
@@ -327,8 +293,25 @@ export class Folder {
     this.#subscribers.delete(subscriber);
   }
 
-  /** The file that `path` holds as `revision`, if that is its head. */
-  file(path: SyncPath, revision: Revision): FileEntry | null {
+  /** Begins to keep account of the large contents that one conversation of `user` stages. */
+  beginStaging(user: string): Staging {
+    return this.#stagings.begin(user);
+  }
+
+  /** The conversation has ended: what it staged and no version names is of no use to anybody. */
+  async endStaging(staging: Staging): Promise<void> {
+    const left = this.#stagings.end(staging);
+    if (left.length === 0) return;
+    await this.between(() => {
+      for (const id of left) {
+        if (!this.#stagings.holds(id) && this.records.chunkList(id) === null) this.contents.dropLarge(id);
+      }
+    });
+  }
+
+  /** The file that `path` holds as `revision`, if that is its head and the caller may read it. */
+  file({ rights }: Caller, path: SyncPath, revision: Revision): FileEntry | null {
+    if (rights().at(path) === "none") return null;
     const head = this.heads.get(path);
     return head !== null && head.revision === revision && head.entry.kind === "file" ? head.entry : null;
   }
@@ -360,14 +343,14 @@ export class Folder {
     return bytes === null ? null : new ChunkList(bytes);
   }
 
-  /** The large content of any version that a client names as its base. */
+  /** The large content of a version that a client names as its base, if it may. */
   baseContent(
+    caller: Caller,
     path: SyncPath,
     revision: Revision,
   ): { readonly id: ContentId; readonly chunks: ChunkList } | null {
-    const head = this.heads.get(path);
-    const entry = head?.revision === revision ? head.entry : this.records.version(path, revision)?.entry;
-    if (entry?.kind !== "file" || entry.size <= SINGLE_CHUNK_MAX || !this.contents.hasLarge(entry.content)) {
+    const entry = knownFile(this, caller, path, revision);
+    if (entry === null || entry.size <= SINGLE_CHUNK_MAX || !this.contents.hasLarge(entry.content)) {
       return null;
     }
     const chunks = this.chunkList(entry.content);
@@ -375,12 +358,20 @@ export class Folder {
   }
 }
 
-function corrupt(): ContentCheck {
-  const message = "Cannot accept the content: it is not what was announced";
-  return { ready: false, result: { status: "error", code: "corrupt", message } };
+/** The heads of a page, as far as the caller is told of them. */
+function seen({ rights }: Caller, heads: readonly PathNotice[], since: Revision): readonly Notice[] {
+  const now = rights();
+  if (seesAll(now)) return heads;
+  const notices: Notice[] = [];
+  for (const head of heads) {
+    const notice = told(now, head);
+    // Who begins at the beginning is not told of what is not there.
+    if (notice !== null && (since > 0 || notice.kind !== "gone")) notices.push(notice);
+  }
+  return notices;
 }
 
-function noticeOf(version: Version): Notice {
+function noticeOf(version: Version): PathNotice {
   const { path, revision, entry, user, device } = version;
   const author = { user, device };
   if (entry === null) return { kind: "gone", path, revision, author };

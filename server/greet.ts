@@ -15,6 +15,7 @@ import type { Caller } from "./caller.ts";
 import { Door, type DoorLimits, type Visit } from "./door.ts";
 import type { Folder } from "./folder.ts";
 import { type LiveSession, LiveSessions } from "./live_sessions.ts";
+import { quotaOf } from "./quota.ts";
 import { type FailedSignIns, Refusals } from "./refusals.ts";
 import { denied, refuse, Refused } from "./refuse.ts";
 import { Session } from "./session.ts";
@@ -185,8 +186,9 @@ export class Greeter {
         clockOffset: hello.clock - clock.now(),
       },
       rights: () => accounts.membership(user, name)?.rights ?? NO_RIGHTS,
+      quota: quotaOf(user, () => accounts.user(user)?.quota ?? null, () => this.#folders()),
     };
-    const welcome = this.#welcome(version, name, folder, admitted);
+    const welcome = this.#welcome(version, name, folder, admitted, caller);
     const session = new Session(link, { folder, clock, caller, onBug: events.onBug });
     const end = (reason: Refused) => session.end(reason);
     const live = { user, device: device.id, folder: name, replica: hello.replica, membership, end };
@@ -205,7 +207,21 @@ export class Greeter {
     throw new Refused("internal", "Cannot serve this folder at the moment", hint);
   }
 
-  #welcome(version: number, folderName: string, folder: Folder, { device, membership }: Admitted): Message {
+  /** All that are served. */
+  *#folders(): Generator<Folder> {
+    for (const { name } of this.#parts.accounts.folders()) {
+      const folder = this.#parts.folder(name);
+      if (folder !== null) yield folder;
+    }
+  }
+
+  #welcome(
+    version: number,
+    folderName: string,
+    folder: Folder,
+    { device, membership }: Admitted,
+    caller: Caller,
+  ): Message {
     const { clock, software } = this.#parts;
     const identity = folder.records.identity();
     return {
@@ -221,7 +237,7 @@ export class Greeter {
       deviceName: device.name,
       view: membership.view,
       rules: membership.rules,
-      conflicts: folder.openConflicts(device.user),
+      conflicts: folder.openConflicts(caller),
       heartbeatMs: HEARTBEAT_MS,
     };
   }

@@ -25,6 +25,7 @@ import type { Folder } from "./folder.ts";
 import type { Caller } from "./caller.ts";
 import type { Actor } from "./heads.ts";
 import { restoreLarge } from "./restore_large.ts";
+import type { Staging } from "./staging.ts";
 import { ContentsError } from "./store/contents.ts";
 import { RecordsError } from "./store/records.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -51,7 +52,7 @@ class OwnerRemote implements Remote {
   readonly closed: Promise<Error>;
   readonly #parts: OwnerParts;
   readonly #caller: Caller;
-  readonly #staged = new Map<ContentId, ChunkList>();
+  readonly #staging: Staging;
   #subscriber: Subscriber | null = null;
   #end: (reason: Error) => void = () => {};
 
@@ -60,6 +61,7 @@ class OwnerRemote implements Remote {
     const { folder, clock, user, device, software } = parts;
     const actor: Actor = { user, device, replica, clockOffset: 0 };
     this.#caller = { actor, rights: () => Rights.ALL };
+    this.#staging = folder.beginStaging(user);
     this.closed = new Promise((resolve) => this.#end = resolve);
     this.welcome = {
       type: "welcome",
@@ -73,7 +75,7 @@ class OwnerRemote implements Remote {
       folderName: "",
       view: EVERYTHING,
       rules: Rights.ALL.rules,
-      conflicts: folder.openConflicts(user),
+      conflicts: folder.openConflicts(this.#caller),
       heartbeatMs: HEARTBEAT_MS,
     };
   }
@@ -106,8 +108,9 @@ class OwnerRemote implements Remote {
     const raw = concat(parts);
     const items = batch.map(({ item }) => item);
     const results = await storeErrors(() =>
-      folder.upload({ caller: this.#caller, items, block, raw, staged: this.#staged })
+      folder.upload({ caller: this.#caller, items, block, raw, staged: this.#staging.complete })
     );
+    this.#staging.settle(items, results);
     folder.answered(this.#caller.actor.replica);
     return results;
   }
@@ -124,7 +127,7 @@ class OwnerRemote implements Remote {
     // The content, which somebody else wrote, and its new name.
     await disk.syncFile(where);
     await disk.sync();
-    this.#staged.set(id, source.chunks);
+    this.#staging.complete.set(id, source.chunks);
     // A file with a second name was changed in place: perhaps that name is a version's.
     if (before > 1 && source.base !== null) this.#checkDamage(source.base.ref, where);
   }
@@ -134,7 +137,7 @@ class OwnerRemote implements Remote {
     const { contents } = this.#parts.folder;
     if (!contents.hasLarge(id)) return false;
     if (isIntact(this.#parts.folder, id, chunks)) {
-      this.#staged.set(id, chunks);
+      this.#staging.complete.set(id, chunks);
       return true;
     }
     contents.dropLarge(id);
@@ -143,7 +146,7 @@ class OwnerRemote implements Remote {
 
   #checkDamage(ref: VersionRef, where: SyncPath): void {
     const { folder, onDamaged } = this.#parts;
-    const base = folder.baseContent(ref.path, ref.revision);
+    const base = folder.baseContent(this.#caller, ref.path, ref.revision);
     if (base === null || isIntact(folder, base.id, base.chunks)) return;
     folder.contents.dropLarge(base.id);
     onDamaged(where);
@@ -155,7 +158,7 @@ class OwnerRemote implements Remote {
   ): Promise<void> {
     const { folder } = this.#parts;
     items.forEach(({ path, revision }, i) => {
-      const entry = folder.file(path, revision);
+      const entry = folder.file(this.#caller, path, revision);
       onContent(i, entry === null || entry.size > SINGLE_CHUNK_MAX ? null : folder.readableContent(entry));
     });
     return Promise.resolve();
@@ -168,7 +171,7 @@ class OwnerRemote implements Remote {
   ): Promise<{ readonly privateName: string }> {
     const { folder } = this.#parts;
     const { contents } = folder;
-    const entry = folder.file(item.path, item.revision);
+    const entry = folder.file(this.#caller, item.path, item.revision);
     if (entry === null || !contents.hasLarge(entry.content)) {
       throw new RemoteError("notFound", "Cannot read the content: it is not there any more");
     }
@@ -178,7 +181,10 @@ class OwnerRemote implements Remote {
   }
 
   close(): void {
-    if (this.#subscriber !== null) this.#parts.folder.leave(this.#subscriber);
+    const { folder } = this.#parts;
+    if (this.#subscriber !== null) folder.leave(this.#subscriber);
+    // What cannot be removed now is found by the store's upkeep.
+    folder.endStaging(this.#staging).catch(() => {});
     this.#end(new RemoteError("closing", "the folder was closed"));
   }
 }

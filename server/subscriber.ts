@@ -4,14 +4,16 @@
  */
 import { ITEMS_MAX, NOTICES_QUEUED_MAX } from "../protocol/limits.ts";
 import type { Changes, Id, LookAgain, Notice, Revision } from "../protocol/messages.ts";
+import type { Caller } from "./caller.ts";
 
 export type Tell = (message: Changes | LookAgain) => Promise<void>;
 
 export class Subscriber {
-  readonly replica: Id;
-  readonly user: string;
+  readonly caller: Caller;
   /** Uploads of this replica that are accepted, but whose answer it may not have yet. */
   unanswered = 0;
+  /** The last revision that an upload of this replica got. */
+  ownRevision: Revision = 0;
   readonly #tell: Tell;
   #queue: Notice[] = [];
   #upTo: Revision;
@@ -22,13 +24,16 @@ export class Subscriber {
   #closed = false;
 
   /** The receiver knows, or is being told, of everything up to `upTo`, and of so many open conflicts. */
-  constructor(options: { replica: Id; user: string; upTo: Revision; conflicts: number; tell: Tell }) {
-    this.replica = options.replica;
-    this.user = options.user;
+  constructor(options: { caller: Caller; upTo: Revision; conflicts: number; tell: Tell }) {
+    this.caller = options.caller;
     this.#upTo = options.upTo;
     this.#told = options.upTo;
     this.#conflicts = this.#toldConflicts = options.conflicts;
     this.#tell = options.tell;
+  }
+
+  get replica(): Id {
+    return this.caller.actor.replica;
   }
 
   get closed(): boolean {

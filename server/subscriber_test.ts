@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Rights } from "../core/access.ts";
 import { parsePath } from "../core/path.ts";
 import { ITEMS_MAX, NOTICES_QUEUED_MAX } from "../protocol/limits.ts";
 import type { Changes, LookAgain, Notice } from "../protocol/messages.ts";
@@ -52,8 +53,9 @@ function notices(first: number, last: number): Notice[] {
 
 function subscribed(): { link: SlowLink; subscriber: Subscriber } {
   const link = new SlowLink();
-  const options = { replica: "aa", user: "anna", upTo: 10, conflicts: 0, tell: link.tell };
-  return { link, subscriber: new Subscriber(options) };
+  const actor = { user: "anna", device: "laptop", replica: "aa", clockOffset: 0 };
+  const caller = { actor, rights: () => Rights.ALL };
+  return { link, subscriber: new Subscriber({ caller, upTo: 10, conflicts: 0, tell: link.tell }) };
 }
 
 Deno.test("subscriber: a change is told at once, with how far all is known", () => {

@@ -13,12 +13,16 @@ import type {
 import { ITEMS_MAX } from "../../protocol/limits.ts";
 import type { Revision } from "../../protocol/messages.ts";
 import type { Clock } from "../../system/clock.ts";
+import type { Caller } from "../caller.ts";
 import type { Folder } from "../folder.ts";
-import type { Actor } from "../heads.ts";
+import { overQuota, roomOf } from "../quota.ts";
 import type { Conflict, Version } from "../store/records.ts";
 import { lineageOf } from "./lineage.ts";
 import { isKept, pastContent } from "./past_content.ts";
-import { beforeLastDelete, pastTree, type Target } from "./past_tree.ts";
+import { PastRights } from "./past_rights.ts";
+import { beforeLastDelete, type PastOf, pastTree, type Target } from "./past_tree.ts";
+import { pastVersion } from "./past_version.ts";
+import { Restoration } from "./restoration.ts";
 
 /** Setting of the records that names the owner's user. */
 export const OWNER_SETTING = "owner";
@@ -26,24 +30,28 @@ export const OWNER_SETTING = "owner";
 export interface FolderHistoryParts {
   readonly folder: Folder;
   /** Who asks. Its replica should be nobody's, so that every client is told of what it does. */
-  readonly actor: Actor;
+  readonly caller: Caller;
   readonly clock: Pick<Clock, "yield">;
 }
 
 export class FolderHistory implements History {
   readonly #folder: Folder;
-  readonly #actor: Actor;
+  readonly #caller: Caller;
+  readonly #rights: PastRights;
   readonly #clock: Pick<Clock, "yield">;
 
   constructor(parts: FolderHistoryParts) {
     this.#folder = parts.folder;
-    this.#actor = parts.actor;
+    this.#caller = parts.caller;
+    this.#rights = new PastRights(parts.caller);
     this.#clock = parts.clock;
   }
 
   async versions(path: SyncPath): Promise<readonly PastVersion[]> {
-    await this.#ownerOnly("see past versions");
-    return lineageOf(this.#folder.records, path).map(pastVersion);
+    await this.#only(this.#rights.shows(path), "see past versions");
+    const rows = this.#rights.rows(this.#folder.records);
+    const shows = (other: SyncPath) => this.#rights.shows(other);
+    return lineageOf(rows, path).map((one) => pastVersion(one, shows, this.#rights.showsAll ? null : rows));
   }
 
   async read(path: SyncPath, revision: Revision, take: (bytes: Uint8Array) => void): Promise<void> {
@@ -52,7 +60,7 @@ export class FolderHistory implements History {
 
   /** The bytes of a version, as they are asked for. */
   async *content(path: SyncPath, revision: Revision): AsyncGenerator<Uint8Array> {
-    if (!this.#concerns(path, revision)) await this.#ownerOnly("see past versions");
+    await this.#only(this.#rights.shows(path) || this.#inConflict(path, revision), "see past versions");
     const version = this.#folder.records.version(path, revision);
     if (version?.entry?.kind !== "file") {
       throw new RemoteError(
@@ -67,7 +75,8 @@ export class FolderHistory implements History {
   }
 
   async restore(path: SyncPath | null, goal: RestoreGoal, dryRun: boolean): Promise<readonly RestoreStep[]> {
-    await this.#ownerOnly("restore");
+    await this.#only(this.#rights.showsBelow(path), "see past versions");
+    await this.#only(this.#rights.writesBelow(path), "restore");
     const targets = await this.#targets(path, goal);
     if (dryRun) return targets.map((target) => this.#stepOf(target));
     const steps: RestoreStep[] = [];
@@ -78,30 +87,41 @@ export class FolderHistory implements History {
   }
 
   #carryOut(targets: readonly Target[]): Promise<RestoreStep[]> {
-    return this.#folder.change((acceptance) =>
-      targets.map((target): RestoreStep => {
+    this.#checkRoom(targets);
+    return this.#folder.change((draft) => {
+      const restoration = new Restoration(draft, this.#caller);
+      return targets.map((target): RestoreStep => {
         const step = this.#stepOf(target);
-        if (step.action === "missing") return step;
-        const done = acceptance.restore(this.#actor, target.path, target.entry);
-        return done ? step : { ...step, action: "blocked" };
-      })
-    );
+        if (step.action === "missing" || step.action === "blocked") return step;
+        return restoration.restore(target.path, target.entry) ? step : { ...step, action: "blocked" };
+      });
+    });
+  }
+
+  /** @throws {RemoteError} if the quota does not allow it: what is restored is a new version of whoever restores it */
+  #checkRoom(targets: readonly Pick<Target, "entry">[]): void {
+    const sizes = targets.map(({ entry }) => entry?.kind === "file" ? entry.size : 0);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    if (bytes > 0 && bytes > roomOf(this.#caller)) throw new RemoteError("noSpace", overQuota(this.#caller));
   }
 
   #stepOf({ path, entry, version }: Target): RestoreStep {
+    if (!this.#rights.writes(path)) return { action: "blocked", path, version };
     if (entry?.kind === "file" && !isKept(this.#folder, entry)) return { action: "missing", path, version };
     const there = this.#folder.heads.get(path) !== null;
     return { action: entry === null ? "delete" : there ? "change" : "create", path, version };
   }
 
   async #targets(path: SyncPath | null, goal: RestoreGoal): Promise<Target[]> {
+    const of = this.#pastOf(path);
     if (goal.kind === "time") {
-      if (path !== null && this.#folder.records.history(path, null, 1).length === 0) throw nothingAt(path);
-      return await pastTree(this.#folder, path, ({ time }) => time <= goal.time, this.#clock);
+      if (path !== null) this.#expectPast(path);
+      return await pastTree(of, ({ time }) => time <= goal.time);
     }
     if (path === null) throw new RemoteError("notFound", "Cannot restore everything without a time");
     if (goal.kind === "undelete") return await this.#deleted(path);
-    const version = lineageOf(this.#folder.records, path).find(({ revision }) => revision === goal.revision);
+    const rows = this.#rights.rows(this.#folder.records);
+    const version = lineageOf(rows, path).find(({ revision }) => revision === goal.revision);
     if (version === undefined) {
       throw new RemoteError(
         "notFound",
@@ -118,47 +138,65 @@ export class FolderHistory implements History {
         `Cannot restore version ${goal.revision}: it was "${version.path}" then`,
       );
     }
-    return await pastTree(this.#folder, path, ({ revision }) => revision <= goal.revision, this.#clock);
+    return await pastTree(of, ({ revision }) => revision <= goal.revision);
   }
 
   async #deleted(path: SyncPath): Promise<Target[]> {
-    const { records } = this.#folder;
-    const before = await beforeLastDelete(this.#folder, path, this.#clock);
+    const of = this.#pastOf(path);
+    const before = await beforeLastDelete(of);
     if (before === null) {
-      const known = records.versions(path).length > 0;
-      if (!known) throw nothingAt(path);
+      this.#expectPast(path);
       throw new RemoteError("notFound", `Cannot undelete "${path}": it is not deleted`);
     }
-    const all = await pastTree(this.#folder, path, ({ revision }) => revision <= before, this.#clock);
+    const all = await pastTree(of, ({ revision }) => revision <= before);
     return all.filter(({ entry }) => entry !== null);
+  }
+
+  #pastOf(dir: SyncPath | null): PastOf {
+    return {
+      folder: this.#folder,
+      dir,
+      shows: (path) => this.#rights.shows(path),
+      clock: this.#clock,
+    };
+  }
+
+  /** @throws {RemoteError} if nothing ever was at or below `path`, where this user may know that */
+  #expectPast(path: SyncPath): void {
+    if (!this.#rights.shows(path) || this.#folder.records.history(path, null, 1).length > 0) return;
+    throw new RemoteError("notFound", `Cannot restore "${path}": the server never had it`);
   }
 
   conflicts({ open }: { readonly open: boolean }): Promise<readonly PastConflict[]> {
     const found = this.#folder.records.conflicts().filter((conflict) =>
-      (!open || !conflict.resolved) && this.#mayResolve(conflict)
+      (!open || !conflict.resolved) && this.#rights.concerns(conflict)
     );
     return Promise.resolve(found.map((conflict) => this.#pastConflict(conflict)));
   }
 
   async resolve(id: number, keep: Keep): Promise<Resolution> {
     const conflict = this.#folder.records.conflicts().find((one) => one.id === id);
-    if (conflict === undefined || !this.#mayResolve(conflict)) {
+    if (conflict === undefined || !this.#rights.concerns(conflict)) {
       throw new RemoteError("notFound", `Cannot resolve conflict ${id}: there is no such conflict`);
     }
     const { path } = conflict;
-    const { user, device } = this.#actor;
+    await this.#only(this.#rights.writes(path), `resolve the conflict of "${path}"`);
+    const { user, device } = this.#caller.actor;
     const wanted = this.#versionToKeep(conflict, keep);
-    const answer = await this.#folder.change((acceptance): Resolution | null => {
+    if (keep.kind === "version") this.#checkRoom([{ entry: wanted!.entry }]);
+    const answer = await this.#folder.change((draft): Resolution | null => {
+      if (!this.#rights.writes(path)) return null;
+      const restoration = new Restoration(draft, this.#caller);
       const kept = keep.kind === "version" ? keep.revision : this.#folder.heads.get(path)?.revision ?? null;
       let beside: SyncPath | null = null;
-      if (keep.kind === "version" && !acceptance.restore(this.#actor, path, wanted!.entry)) return null;
+      if (keep.kind === "version" && !restoration.restore(path, wanted!.entry)) return null;
       if (keep.kind === "both" && wanted !== null) {
         // A loser that had to step aside stands beside it already.
         const stands = wanted.path !== path && this.#folder.heads.get(wanted.path) !== null;
-        beside = stands ? wanted.path : acceptance.placeBeside(this.#actor, path, wanted);
+        beside = stands ? wanted.path : restoration.placeBeside(path, wanted);
         if (beside === null) return null;
       }
-      acceptance.resolve({ id, path, kept, beside, user, device });
+      draft.resolve({ id, path, kept, beside, user, device });
       return { path, beside };
     });
     if (answer !== null) return answer;
@@ -185,64 +223,42 @@ export class FolderHistory implements History {
     return version;
   }
 
-  /** A version of the conflict's path, or the one that stepped aside from it. */
-  #side({ path }: Conflict, revision: Revision): Version | null {
+  /** A version of the conflict's path, or the one that stepped aside from it, if this user may see it. */
+  #side(conflict: Conflict, revision: Revision): Version | null {
     const { records } = this.#folder;
-    return records.version(path, revision) ??
-      records.versionsFrom(path).find((version) => version.revision === revision) ?? null;
+    const { path } = conflict;
+    const version = records.version(path, revision) ??
+      records.versionsFrom(path).find((other) => other.revision === revision) ?? null;
+    return version !== null && this.#showsSide(conflict, version) ? version : null;
+  }
+
+  #showsSide({ winner, loser, base }: Conflict, version: Version): boolean {
+    const { revision, path } = version;
+    if (revision === winner || revision === loser) return this.#rights.reads(path);
+    return revision === base ? this.#rights.showsBase(version) : this.#rights.shows(path);
   }
 
   #pastConflict(conflict: Conflict): PastConflict {
     const { id, path, reason, time, resolved } = conflict;
     const side = (revision: Revision) => {
       const version = revision === 0 ? null : this.#side(conflict, revision);
-      return version === null ? null : pastVersion(version);
+      return version === null ? null : pastVersion(version, (from) => this.#rights.reads(from), null);
     };
     const [winner, loser, base] = [conflict.winner, conflict.loser, conflict.base].map(side);
     return { id, path, winner: winner!, loser: loser!, base: base!, reason, time, resolved };
   }
 
-  #mayResolve({ winnerUser, loserUser }: Conflict): boolean {
-    const { user } = this.#actor;
-    return this.#isOwner() || winnerUser === user || loserUser === user;
-  }
-
   /** Whether a version belongs to a conflict of the asking user. */
-  #concerns(path: SyncPath, revision: Revision): boolean {
+  #inConflict(path: SyncPath, revision: Revision): boolean {
     return this.#folder.records.conflicts().some((conflict) =>
-      [conflict.winner, conflict.loser, conflict.base].includes(revision) && this.#mayResolve(conflict) &&
-      this.#side(conflict, revision)?.path === path
+      [conflict.winner, conflict.loser, conflict.base].includes(revision) &&
+      this.#rights.concerns(conflict) && this.#side(conflict, revision)?.path === path
     );
   }
 
-  #isOwner(): boolean {
-    return this.#folder.records.setting(OWNER_SETTING) === this.#actor.user;
-  }
-
-  #ownerOnly(what: string): Promise<void> {
-    if (this.#isOwner()) return Promise.resolve();
-    const message = `Cannot ${what}: only the owner of the server may do that`;
+  #only(may: boolean, what: string): Promise<void> {
+    if (may) return Promise.resolve();
+    const message = `Cannot ${what}: the owner has not allowed you that here`;
     return Promise.reject(new RemoteError("forbidden", message));
   }
-}
-
-function nothingAt(path: SyncPath): RemoteError {
-  return new RemoteError("notFound", `Cannot restore "${path}": the server never had it`);
-}
-
-function pastVersion(version: Version): PastVersion {
-  const { path, revision, operation, entry, base, from, user, device, time, clockOffset, head } = version;
-  const author = { user, device };
-  return {
-    path,
-    revision,
-    operation,
-    entry,
-    base,
-    from,
-    author,
-    time: Math.round(time),
-    clockOffset: Math.round(clockOffset),
-    head,
-  };
 }

@@ -9,9 +9,12 @@ import type { UploadItem } from "../../protocol/messages.ts";
 import { MemContents } from "../../tests/fakes/mem_contents.ts";
 import { MemRecords } from "../../tests/fakes/mem_records.ts";
 import { SeededRandom } from "../../tests/fakes/seeded_random.ts";
+import type { Caller } from "../caller.ts";
 import { Folder } from "../folder.ts";
-import type { Actor } from "../heads.ts";
-import { FolderHistory, OWNER_SETTING } from "./folder_history.ts";
+import { FolderHistory } from "./folder_history.ts";
+
+/** Of whoever may write everywhere, and see no past. */
+const WRITES = new Rights([{ prefix: null, access: "write", history: false }]);
 
 /** A folder with users who upload texts; the time goes on by a second with each upload. */
 class Past {
@@ -25,7 +28,6 @@ class Past {
       typeof Folder
     >[0]["clock"];
     this.records = new MemRecords(new SeededRandom(1n), clock);
-    this.records.setSetting(OWNER_SETTING, "olga");
     this.folder = new Folder({
       records: this.records,
       contents: new MemContents(),
@@ -34,26 +36,26 @@ class Past {
     });
   }
 
-  of(user: string): FolderHistory {
+  /** `olga` is the owner. */
+  of(user: string, rights?: Rights): FolderHistory {
     return new FolderHistory({
       folder: this.folder,
-      actor: this.#actor(user),
+      caller: this.caller(user, rights),
       clock: { yield: () => Promise.resolve() },
     });
   }
 
-  #actor(user: string): Actor {
+  caller(user: string, rights = user === "olga" ? Rights.ALL : WRITES): Caller {
     const replica = String(++this.#replicas).padStart(32, "0");
-    return { user, device: `${user}'s`, replica, clockOffset: 0 };
+    return { actor: { user, device: `${user}'s`, replica, clockOffset: 0 }, rights: () => rights };
   }
 
   async #upload(user: string, item: UploadItem, bytes: Uint8Array[] = []): Promise<number> {
     this.now += 1000;
     const block = packBlock(bytes);
     const raw = bytes[0] ?? new Uint8Array(0);
-    const actor = this.#actor(user);
     const results = await this.folder.upload({
-      caller: { actor, rights: () => Rights.ALL },
+      caller: this.caller(user),
       items: [item],
       block,
       raw,
@@ -174,7 +176,7 @@ Deno.test("everything as it was: a file became a directory and back, others came
   past.now += 1000;
   await olga.restore(null, { kind: "time", time: later }, false);
   assertEquals(await now(), ["dir", "in", "new", "late"]);
-  assertEquals(past.folder.openConflicts("olga"), 0);
+  assertEquals(past.folder.openConflicts(past.caller("olga")), 0);
 });
 
 Deno.test("a conflict is seen and settled by those whom it concerns, and by the owner", async () => {
@@ -189,18 +191,18 @@ Deno.test("a conflict is seen and settled by those whom it concerns, and by the 
   const [{ id, winner, loser, base: common }] = seen[0] as [typeof seen[0][0] & object];
   assertEquals([winner?.revision, loser?.revision, common?.revision], [ben, ann, base]);
   assertEquals(await past.text("ann", "f", ben), "ben's");
-  assertEquals(await past.text("ben", "f", base), "base");
+  assertEquals(await past.text("ann", "f", base), "base");
   await refused(past.of("cy").read(f, ben, () => {}), "forbidden");
   await refused(past.of("cy").resolve(id, { kind: "head" }), "notFound");
   await refused(past.of("ann").resolve(id, { kind: "version", revision: 999 }), "notFound");
-  assertEquals(past.folder.openConflicts("ben"), 1);
+  assertEquals(past.folder.openConflicts(past.caller("ben")), 1);
 
   assertEquals(await past.of("ann").resolve(id, { kind: "version", revision: ann }), {
     path: f,
     beside: null,
   });
   assertEquals(await past.textNow("f"), "ann's");
-  assertEquals(users.map((user) => past.folder.openConflicts(user)), [0, 0, 0, 0]);
+  assertEquals(users.map((user) => past.folder.openConflicts(past.caller(user))), [0, 0, 0, 0]);
   assertEquals((await past.of("ben").conflicts({ open: true })).length, 0);
   assertEquals((await past.of("ben").conflicts({ open: false })).length, 1);
 });
@@ -222,7 +224,7 @@ Deno.test("keeping both puts the loser beside the winner, and a file that steppe
   const before = past.folder.revision;
   assertEquals((await olga.resolve(dir!.id, { kind: "both" })).beside, dir!.loser!.path);
   assertEquals(past.folder.revision, before);
-  assertEquals(past.folder.openConflicts("ben"), 0);
+  assertEquals(past.folder.openConflicts(past.caller("ben")), 0);
 });
 
 Deno.test("an offline edit that meets a restored version is kept, and wins by its time", async () => {
@@ -232,6 +234,6 @@ Deno.test("an offline edit that meets a restored version is kept, and wins by it
   await past.of("olga").restore(f, { kind: "version", revision: one }, false);
   await past.put("ben", "f", "edit", two);
   assertEquals(await past.textNow("f"), "edit");
-  assertEquals(past.folder.openConflicts("ben"), 1);
+  assertEquals(past.folder.openConflicts(past.caller("ben")), 1);
   assertEquals((await past.of("olga").versions(f)).length, 4);
 });

@@ -1,5 +1,5 @@
 /**
- * Large contents, one file each: `large/<id>` when complete, `incoming/<id>.part` while they arrive. The plain tree
+ * Large contents, one file each: `large/<id>` when complete, a part in `incoming/` while they arrive. The plain tree
  * holds a second name for a large file, so that replacing or deleting the plain one keeps the content.
  */
 import type { ChunkList } from "../../core/chunk.ts";
@@ -20,12 +20,11 @@ import {
 import { IncomingContent, type Part } from "./_incoming_content.ts";
 import { Lru } from "./_lru.ts";
 import type { SyncData } from "./_pack_file.ts";
-import { ContentsError, type Incoming } from "./contents.ts";
+import { Parts, type TakenPart } from "./_parts.ts";
+import type { Incoming } from "./contents.ts";
 
 /** Large files kept open for reading: each download reads one, each upload one base. */
 const READERS_MAX = 64;
-/** Staged files of one content: each further client that uploads the same costs its size again. */
-const PARTS_MAX = 4;
 /** An upload that was not resumed for this long is forgotten, ms: a week. */
 const PART_AGE_MS_MAX = 7 * 24 * 3_600_000;
 
@@ -48,8 +47,7 @@ export class LargeFiles {
   readonly #syncData: SyncData;
   readonly #archived: ArchivedContents | null;
   readonly #readers = new Lru<ContentId, Deno.FsFile>(READERS_MAX, () => 1, (file) => file.close());
-  /** Parts that somebody writes to. */
-  readonly #inUse = new Set<string>();
+  readonly #parts: Parts;
 
   /**
    * @param dir the private area
@@ -63,7 +61,8 @@ export class LargeFiles {
     this.#syncData = syncData;
     makePrivateDir(`${dir}/large`);
     makePrivateDir(`${dir}/incoming`);
-    this.#removeOldParts();
+    this.#parts = new Parts(() => clock.now(), (name) => removeIfThere(`${dir}/incoming/${name}`));
+    this.#findParts();
   }
 
   has(id: ContentId): boolean {
@@ -103,6 +102,7 @@ export class LargeFiles {
     id: ContentId,
     size: number,
     base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
+    owner: string,
   ): Promise<Incoming> {
     const announced = {
       id,
@@ -113,26 +113,27 @@ export class LargeFiles {
       },
       yield: () => this.#clock.yield(),
     };
-    return await IncomingContent.resume(this.#openPart(id), announced);
+    return await IncomingContent.resume(this.#openPart(id, size, owner), announced);
+  }
+
+  stagedBytes(owner: string, next: ContentId | null): number {
+    return this.#parts.bytesOf(owner, next);
   }
 
   close(): void {
     this.#readers.clear();
   }
 
-  #openPart(id: ContentId): Part {
-    for (let n = 0; n < PARTS_MAX; n++) {
-      const path = `${this.#dir}/incoming/${id}${n === 0 ? "" : `.${n}`}.part`;
-      if (this.#inUse.has(path)) continue;
-      const file = openForWriting(path);
-      this.#inUse.add(path);
-      const part = { path, file, syncData: this.#syncData, release: () => this.#inUse.delete(path) };
+  #openPart(id: ContentId, size: number, owner: string): Part {
+    const taken = this.#parts.take(id, size, owner);
+    const path = `${this.#dir}/incoming/${taken.name}`;
+    try {
+      const part = { path, file: openForWriting(path), syncData: this.#syncData, release: taken.release };
       return new FilePart(part, () => this.#place(path, id));
+    } catch (error) {
+      taken.release(null);
+      throw error;
     }
-    throw new ContentsError(
-      "io",
-      `Cannot receive a content: it is being received ${PARTS_MAX} times already`,
-    );
   }
 
   /** Also over a file of the same content, which may have been damaged since. */
@@ -160,12 +161,15 @@ export class LargeFiles {
     return file;
   }
 
-  #removeOldParts(): void {
+  /** Those of earlier runs; the old ones are removed. */
+  #findParts(): void {
     const dir = `${this.#dir}/incoming`;
     attempt("tidy", dir, () => {
       for (const { name } of Deno.readDirSync(dir)) {
-        const changed = Deno.lstatSync(`${dir}/${name}`).mtime?.getTime() ?? 0;
+        const { mtime, size } = Deno.lstatSync(`${dir}/${name}`);
+        const changed = mtime?.getTime() ?? 0;
         if (this.#clock.now() - changed > PART_AGE_MS_MAX) Deno.removeSync(`${dir}/${name}`);
+        else this.#parts.found(name, size, changed);
       }
     });
   }
@@ -180,7 +184,7 @@ interface OpenPart {
   readonly path: string;
   readonly file: Deno.FsFile;
   readonly syncData: SyncData;
-  readonly release: () => void;
+  readonly release: TakenPart["release"];
 }
 
 class FilePart implements Part {
@@ -230,16 +234,17 @@ class FilePart implements Part {
     }
     this.#placeFile();
     file.close();
-    release();
+    release(null);
   }
 
   pause(): void {
     this.#open.file.close();
-    this.#open.release();
+    this.#open.release(this.#size);
   }
 
   remove(): void {
-    this.pause();
+    this.#open.file.close();
+    this.#open.release(null);
     removeIfThere(this.#open.path);
   }
 }

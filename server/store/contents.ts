@@ -71,13 +71,21 @@ export interface Contents {
    * Starts or resumes receiving a large content. `base`: the large content (with its chunks) that ops refer to. A
    * resumed one is read again in slices, hence the promise. Several may be under way for the same id; each has its own
    * staged file.
-   * @throws {ContentsError}
+   *
+   * @param owner user who sends it: only what the same one sent before is resumed; empty for the server itself
+   * @throws {ContentsError} `limit` if the owner has too many under way
    */
   receive(
     id: ContentId,
     size: number,
     base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
+    owner?: string,
   ): Promise<Incoming>;
+  /**
+   * Bytes of what `owner` has staged and not finished: announced ones while it is being sent, then those that are there.
+   * @param next a content that is about to be received: what is there of it to go on with is left out
+   */
+  stagedBytes(owner: string, next: ContentId | null): number;
   /** Whether a large content is there: as a file, or archived as chunks in the packs. */
   hasLarge(id: ContentId): boolean;
   /** Whether it is there as a file. */
@@ -97,8 +105,8 @@ export interface Contents {
 /** A content is damaged, missing, or not what it was announced as. */
 export class ContentsError extends Error {
   override name = "ContentsError";
-  readonly code: "corrupt" | "missing" | "no_space" | "io";
-  constructor(code: "corrupt" | "missing" | "no_space" | "io", message: string) {
+  readonly code: "corrupt" | "missing" | "no_space" | "limit" | "io";
+  constructor(code: ContentsError["code"], message: string) {
     super(message);
     this.code = code;
   }

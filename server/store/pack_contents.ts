@@ -97,8 +97,13 @@ export class PackContents implements Contents {
     id: ContentId,
     size: number,
     base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
+    owner = "",
   ): Promise<Incoming> {
-    return await this.#large.receive(id, size, base);
+    return await this.#large.receive(id, size, base, owner);
+  }
+
+  stagedBytes(owner: string, next: ContentId | null): number {
+    return this.#large.stagedBytes(owner, next);
   }
 
   hasLarge(id: ContentId): boolean {

@@ -102,8 +102,15 @@ export interface Records {
   packEnd(): PackEnd;
   /** @throws {RecordsError} — nothing of it was written */
   commit(commit: Commit): void;
-  openConflicts(user: string | null): number;
+  /** Where the open conflicts that concern `user` are, a path for each of them; `null`: all. */
+  openConflicts(user: string | null): SyncPath[];
   conflicts(): Conflict[];
+  /**
+   * Bytes that the kept versions of each user brought into the folder. A file's version counts with its size, unless
+   * the version that it was made on (under the name from which it came, if it came from one) is kept and has the same
+   * content: a rename, another time or other bits bring nothing.
+   */
+  usage(): Map<string, number>;
   /** A free-form value kept with the folder. */
   setting(key: string): string | null;
   setSetting(key: string, value: string): void;

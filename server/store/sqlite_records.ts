@@ -153,15 +153,19 @@ class SqliteRecords implements Records {
     }
   }
 
-  openConflicts(user: string | null): number {
+  openConflicts(user: string | null): SyncPath[] {
     return this.#attempt("read", () => {
-      const row = user === null ? this.#sql.openConflicts.get() : this.#sql.openConflictsOf.get(user, user);
-      return row![0] as number;
+      const rows = user === null ? this.#sql.openConflicts.all() : this.#sql.openConflictsOf.all(user, user);
+      return rows.map(([path]) => path as SyncPath);
     });
   }
 
   conflicts(): Conflict[] {
     return this.#attempt("read", () => this.#sql.conflicts.all().map(conflictOf));
+  }
+
+  usage(): Map<string, number> {
+    return new Map(this.#attempt("read", () => this.#sql.usage.all()) as unknown as [string, number][]);
   }
 
   setting(key: string): string | null {
@@ -272,9 +276,14 @@ function prepareAll(db: Database) {
     conflicts: prepare(`${CONFLICT_SELECT} ORDER BY id`),
     addConflict: prepare(CONFLICT_INSERT),
     resolveConflict: prepare("UPDATE conflict SET resolved = 1 WHERE id = ?"),
-    openConflicts: prepare("SELECT count(*) FROM conflict WHERE resolved = 0"),
+    openConflicts: prepare("SELECT path FROM conflict WHERE resolved = 0 ORDER BY id"),
     openConflictsOf: prepare(
-      "SELECT count(*) FROM conflict WHERE resolved = 0 AND (winner_user = ? OR loser_user = ?)",
+      "SELECT path FROM conflict WHERE resolved = 0 AND (winner_user = ? OR loser_user = ?) ORDER BY id",
+    ),
+    usage: prepare(
+      `SELECT a.user, sum(v.size) FROM version v JOIN author a ON a.id = v.author
+       LEFT JOIN version b ON b.path = coalesce(v.origin, v.path) AND b.revision = v.base
+       WHERE v.size > 0 AND (b.content IS NULL OR b.content <> v.content) GROUP BY a.user`,
     ),
     setting: prepare("SELECT value FROM setting WHERE key = ?"),
     setSetting: prepare("INSERT OR REPLACE INTO setting VALUES (?, ?)"),

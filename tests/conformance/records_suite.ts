@@ -1,8 +1,8 @@
 /** What every {@link Records} does. Run on the real one and on the twin by `records_test.ts`. */
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import type { ContentId, Entry } from "../../core/entry.ts";
+import type { ContentId, Entry, FileEntry } from "../../core/entry.ts";
 import { Bug } from "../../core/invariant.ts";
-import { parsePath } from "../../core/path.ts";
+import { parsePath, type SyncPath } from "../../core/path.ts";
 import type { Location } from "../../server/store/contents.ts";
 import {
   type Commit,
@@ -21,7 +21,7 @@ export interface RecordsPlace {
 
 const ID = "00ff".repeat(16) as ContentId;
 const OTHER = "a1b2".repeat(16) as ContentId;
-const FILE: Entry = { kind: "file", size: 2 ** 40, mtime: -8.64e15, mode: 0o640, content: ID };
+const FILE: FileEntry = { kind: "file", size: 2 ** 40, mtime: -8.64e15, mode: 0o640, content: ID };
 
 function version(path: string, revision: number, over: Partial<Version> = {}): Version {
   return {
@@ -222,7 +222,7 @@ export function recordsSuite(name: string, make: () => RecordsPlace): void {
     assertEquals(reopen().chunkList(ID), list);
   });
 
-  test("conflicts are listed and counted for whom they concern", (records) => {
+  test("conflicts are listed, and found for whom they concern", (records) => {
     const conflicts = [
       conflict("ann", "bob"),
       conflict("ann", "ann"),
@@ -230,7 +230,8 @@ export function recordsSuite(name: string, make: () => RecordsPlace): void {
     ];
     records.commit(commit({ conflicts }));
     assertEquals(records.conflicts(), conflicts.map((c, i) => ({ ...c, id: i + 1 })));
-    assertEquals(["ann", "bob", "cy", null].map((user) => records.openConflicts(user)), [2, 1, 0, 2]);
+    const open = ["ann", "bob", "cy", null].map((user) => records.openConflicts(user));
+    assertEquals(open, [["a", "a"], ["a"], [], ["a", "a"]] as SyncPath[][]);
   });
 
   test("a conflict that was resolved counts no more", (records, reopen) => {
@@ -238,7 +239,31 @@ export function recordsSuite(name: string, make: () => RecordsPlace): void {
     records.commit(commit({ resolved: [settled(1), settled(77)] }));
     const again = reopen();
     assertEquals(again.conflicts().map(({ id, resolved }) => [id, resolved]), [[1, true], [2, false]]);
-    assertEquals(["ann", "bob"].map((user) => again.openConflicts(user)), [1, 0]);
+    assertEquals(["ann", "bob"].map((user) => again.openConflicts(user)), [["a"], []] as SyncPath[][]);
+  });
+
+  test("a user has what its versions brought, and nothing for what they only kept", (records) => {
+    const bob = { user: "bob", base: 1 };
+    const other: Entry = { ...FILE, content: OTHER, size: 10 };
+    records.commit(commit({
+      versions: [
+        version("a", 1, { entry: { ...FILE, size: 100 } }),
+        version("a", 2, { ...bob, entry: { ...FILE, size: 100, mtime: 5 }, operation: "modified" }),
+        version("a", 3, { ...bob, entry: other, operation: "conflict", head: false }),
+        version("a", 4, { ...bob, entry: null, operation: "renamed", base: 2 }),
+        version("b", 4, {
+          ...bob,
+          entry: { ...FILE, size: 100 },
+          operation: "renamed",
+          base: 2,
+          from: parsePath("a"),
+        }),
+        version("copy", 5, { user: "bob", entry: { ...FILE, size: 100 } }),
+        version("dir", 6, { entry: { kind: "dir", mode: 0o755 } }),
+        version("empty", 7, { user: "cy", entry: { ...FILE, size: 0 } }),
+      ],
+    }));
+    assertEquals(records.usage(), new Map([["ann", 100], ["bob", 110]]));
   });
 
   test("where a path's content went is found", (records) => {

@@ -9,6 +9,7 @@ import type { Block } from "../../protocol/messages.ts";
 import { GroupSync } from "../../server/store/_group_sync.ts";
 import { IncomingContent, type Part } from "../../server/store/_incoming_content.ts";
 import { HEADER_BYTES, storable } from "../../server/store/_pack_format.ts";
+import { Parts } from "../../server/store/_parts.ts";
 import { ArchivedContents } from "../../server/store/_archived_contents.ts";
 import {
   type ChunkIndex,
@@ -60,7 +61,7 @@ export class MemContents implements Contents {
   readonly #options: MemContentsOptions;
   readonly #archived: ArchivedContents | null;
   readonly #packs = new Map<number, Stored[]>();
-  readonly #inUse = new Set<string>();
+  #parts: Parts;
   #pack = 0;
   #packBytes = 0;
   #syncs = new GroupSync(() => this.#flush());
@@ -68,6 +69,7 @@ export class MemContents implements Contents {
   constructor(files: PrivateFiles = mapFiles(), options: MemContentsOptions = {}) {
     this.#files = files;
     this.#options = options;
+    this.#parts = this.#findParts();
     const { index } = options;
     this.#archived = index === undefined
       ? null
@@ -111,8 +113,9 @@ export class MemContents implements Contents {
     id: ContentId,
     size: number,
     base: { readonly id: ContentId; readonly chunks: ChunkList } | null,
+    owner = "",
   ): Promise<Incoming> {
-    return await IncomingContent.resume(this.#openPart(id), {
+    return await IncomingContent.resume(this.#openPart(id, size, owner), {
       id,
       size,
       base: base && {
@@ -121,6 +124,10 @@ export class MemContents implements Contents {
       },
       yield: () => Promise.resolve(),
     });
+  }
+
+  stagedBytes(owner: string, next: ContentId | null): number {
+    return this.#parts.bytesOf(owner, next);
   }
 
   hasLarge(id: ContentId): boolean {
@@ -147,13 +154,13 @@ export class MemContents implements Contents {
   }
 
   close(): void {
-    this.#inUse.clear();
+    this.#parts = this.#findParts();
   }
 
   /** Imitates a power cut and the next start: blocks that were never synced are gone, like contents half received. */
   powerCut(): void {
     this.#dropUndurable();
-    this.#inUse.clear();
+    this.#parts = this.#findParts();
     this.#syncs = new GroupSync(() => this.#flush());
   }
 
@@ -198,31 +205,37 @@ export class MemContents implements Contents {
     this.#packs.set(this.#pack, []);
   }
 
-  #openPart(id: ContentId): Part {
-    for (let n = 0;; n++) {
-      const name = `incoming/${id}${n === 0 ? "" : `.${n}`}.part`;
-      if (this.#inUse.has(name)) continue;
-      this.#inUse.add(name);
-      return new MemPart(this.#files, {
-        name,
-        place: this.largeName(id),
-        release: () => this.#inUse.delete(name),
-      });
-    }
+  #openPart(id: ContentId, size: number, owner: string): Part {
+    const { name, release } = this.#parts.take(id, size, owner);
+    return new MemPart(this.#files, { name: `incoming/${name}`, place: this.largeName(id), release });
   }
+
+  #findParts(): Parts {
+    // Nothing here has a time: what came first goes first.
+    let time = 0;
+    const parts = new Parts(() => ++time, (name) => this.#files.remove(`incoming/${name}`));
+    for (const name of this.#files.list("incoming/")) {
+      parts.found(name.slice("incoming/".length), this.#files.read(name)?.length ?? 0, 0);
+    }
+    return parts;
+  }
+}
+
+interface PartNames {
+  readonly name: string;
+  /** Of the finished content. */
+  readonly place: string;
+  readonly release: (bytes: number | null) => void;
 }
 
 /** Keeps its bytes in memory until it is let go: a power cut takes them, as it may. */
 class MemPart implements Part {
   readonly #files: PrivateFiles;
-  readonly #names: { readonly name: string; readonly place: string; readonly release: () => void };
+  readonly #names: PartNames;
   #bytes: Uint8Array;
   #size: number;
 
-  constructor(
-    files: PrivateFiles,
-    names: { readonly name: string; readonly place: string; readonly release: () => void },
-  ) {
+  constructor(files: PrivateFiles, names: PartNames) {
     this.#files = files;
     this.#names = names;
     this.#bytes = files.read(names.name)?.slice() ?? new Uint8Array(0);
@@ -259,12 +272,12 @@ class MemPart implements Part {
 
   pause(): void {
     this.#files.write(this.#names.name, this.#bytes.slice(0, this.#size));
-    this.#names.release();
+    this.#names.release(this.#size);
   }
 
   remove(): void {
     this.#files.remove(this.#names.name);
-    this.#names.release();
+    this.#names.release(null);
   }
 }
 

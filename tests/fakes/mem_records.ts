@@ -104,9 +104,22 @@ export class MemRecords implements Records {
     }
   }
 
-  openConflicts(user: string | null): number {
+  openConflicts(user: string | null): SyncPath[] {
     const concerns = (c: Conflict) => user === null || c.winnerUser === user || c.loserUser === user;
-    return this.#conflicts.filter((conflict) => !conflict.resolved && concerns(conflict)).length;
+    return this.#conflicts.filter((conflict) => !conflict.resolved && concerns(conflict)).map(({ path }) =>
+      path
+    );
+  }
+
+  usage(): Map<string, number> {
+    const usage = new Map<string, number>();
+    for (const { path, from, base, entry, user } of [...this.#versions.values()].flat()) {
+      if (entry?.kind !== "file" || entry.size === 0) continue;
+      const before = this.version(from ?? path, base)?.entry;
+      if (before?.kind === "file" && before.content === entry.content) continue;
+      usage.set(user, (usage.get(user) ?? 0) + entry.size);
+    }
+    return usage;
   }
 
   conflicts(): Conflict[] {

@@ -72,12 +72,11 @@ const FAULTS: readonly Fault[] = [
     name: "a change is acknowledged before its record is durable",
     edits: [{
       file: "server/folder.ts",
-      old: "      this.#write(acceptance, locations);\n",
-      new:
-        "      group.forEach(({ resolve }, n) => resolve({ results: results[n]!, upTo: acceptance.revision }));\n" +
+      old: "      this.#write(draft, intake);\n",
+      new: "      for (const done of settle) done();\n" +
         "      await this.contents.sync();\n" +
         "      await this.#clock.sleep(20);\n" +
-        "      this.#write(acceptance, locations);\n",
+        "      this.#write(draft, intake);\n",
     }],
     only: "write,syncToEnd,kill,restart",
   },
