@@ -11,9 +11,11 @@ const allFlags = new Map(
 
 function has(shell: Shell): boolean {
   try {
-    return new Deno.Command(shell, { args: ["-c", "exit 0"], stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
+    new Deno.Command(shell, { args: ["-c", "exit 0"] }).outputSync();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

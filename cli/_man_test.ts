@@ -8,9 +8,11 @@ const pages = manualPages(entries);
 
 function hasGroff(): boolean {
   try {
-    return new Deno.Command("groff", { args: ["--version"], stdout: "null" }).outputSync().success;
-  } catch {
-    return false;
+    new Deno.Command("groff", { args: ["--version"] }).outputSync();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

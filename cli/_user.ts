@@ -50,6 +50,13 @@ function uidOf(path: string): number | null {
   }
 }
 
+/** A Unix user of this machine, by name or number; `null` if the user database has none. */
+export function findUser(by: string | number): { readonly user: string; readonly home: string } | null {
+  const field = typeof by === "number" ? 2 : 0;
+  const found = readPasswd().find((fields) => fields[field] === String(by));
+  return found?.[0] === undefined ? null : { user: found[0], home: found[5] || "/" };
+}
+
 function nameOf(uid: number): string {
   return readPasswd().find((fields) => fields[2] === String(uid))?.[0] || `uid${uid}`;
 }

@@ -114,6 +114,16 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     group: "set-up",
     load: async () => (await import("./config.ts")).config,
   }],
+  ["install", {
+    summary: "put the program, completions, manual and services in place",
+    group: "set-up",
+    load: async () => (await import("./install.ts")).install,
+  }],
+  ["uninstall", {
+    summary: "take away what install made; your files and settings stay",
+    group: "set-up",
+    load: async () => (await import("./uninstall.ts")).uninstall,
+  }],
   ["completion", {
     summary: "the completion script of a shell, on stdout",
     group: "set-up",

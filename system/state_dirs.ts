@@ -12,7 +12,7 @@ const processEnvironment: Environment = (name) => Deno.env.get(name);
 
 /** Configuration files. */
 export function configDir(env: Environment = processEnvironment): string {
-  return override(env) ?? `${xdg(env, "XDG_CONFIG_HOME") ?? `${home(env)}/.config`}/fsync`;
+  return override(env) ?? `${configHome(env)}/fsync`;
 }
 
 /** Credentials. */
@@ -25,8 +25,13 @@ export function stateDir(env: Environment = processEnvironment): string {
  * directory is the last resort.
  */
 export function runtimeDir(env: Environment = processEnvironment): string {
-  const base = xdg(env, "XDG_RUNTIME_DIR") ?? sessionDir();
+  const base = sessionDir(env);
   return override(env) ?? (base === null ? `${stateDir(env)}/run` : `${base}/fsync`);
+}
+
+/** Where a login session keeps its sockets, those of the user's service manager too; `null` without a session. */
+export function sessionDir(env: Environment = processEnvironment): string | null {
+  return xdg(env, "XDG_RUNTIME_DIR") ?? ownRunDir();
 }
 
 /**
@@ -49,11 +54,22 @@ function xdg(env: Environment, name: string): string | null {
   return dir && isAbsolute(dir) ? resolve(dir) : null;
 }
 
-function home(env: Environment): string {
+/** Configuration of all programs of the user. */
+export function configHome(env: Environment = processEnvironment): string {
+  return xdg(env, "XDG_CONFIG_HOME") ?? `${home(env)}/.config`;
+}
+
+/** What programs of the user have installed. */
+export function dataHome(env: Environment = processEnvironment): string {
+  return xdg(env, "XDG_DATA_HOME") ?? `${home(env)}/.local/share`;
+}
+
+/** The user's home directory. */
+export function home(env: Environment = processEnvironment): string {
   return xdg(env, "HOME") ?? homedir();
 }
 
-function sessionDir(): string | null {
+function ownRunDir(): string | null {
   const uid = Deno.uid();
   const dir = `/run/user/${uid}`;
   try {

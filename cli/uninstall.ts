@@ -1,0 +1,112 @@
+import { existsSync } from "@std/fs";
+import { dirname } from "@std/path";
+import { displayPath } from "../core/path.ts";
+import { type Programs, systemPrograms } from "../system/programs.ts";
+import { configDir, stateDir } from "../system/state_dirs.ts";
+import type { Command, Context } from "./_command.ts";
+import { dropJob, readCrontab, writeCrontab } from "./_crontab.ts";
+import { EXIT } from "./_exit.ts";
+import { carryOut, changes, removeEmptyDirs } from "./_install_carry.ts";
+import type { Places } from "./_install_places.ts";
+import { type FileStep, planFiles } from "./_install_plan.ts";
+import { type Installed, readRecord, type Service, writeRecord } from "./_install_record.ts";
+import { printSteps, stepRow } from "./_install_report.ts";
+import { placesFor, SCOPE_FLAGS } from "./_install_scope.ts";
+import { SERVICE_FLAGS, servicesToRemove } from "./_install_services.ts";
+import { serviceId } from "./_install_things.ts";
+import { findSystemctl } from "./_systemctl.ts";
+import { instanceName } from "./_units.ts";
+
+export const uninstall: Command = {
+  name: "uninstall",
+  summary: "take away what install made; your files and settings stay",
+  usage: "[--user|--system] [--watch DIR] [--serve DIR] [--dry-run]",
+  flags: [
+    ...SCOPE_FLAGS.filter(({ name }) => name !== "bin-dir"),
+    ...SERVICE_FLAGS.map(({ name, value, help }) => ({
+      name,
+      value: value!,
+      help: `only stop this: ${help}`,
+    })),
+    { name: "force", help: "remove also what was changed" },
+    { name: "dry-run", help: "only say what would be done" },
+  ],
+  example: "fsync uninstall --dry-run\nfsync uninstall --watch ~/docs      # the program stays",
+  words: { min: 0, max: 0 },
+  run: (context) => runUninstall(context, systemPrograms),
+};
+
+interface Plan {
+  readonly places: Places;
+  readonly installed: Installed;
+  /** Whether nothing is to stay. */
+  readonly all: boolean;
+  readonly going: readonly Service[];
+  readonly staying: readonly Service[];
+  readonly steps: readonly FileStep[];
+}
+
+/** @param programs those of the system */
+export async function runUninstall(context: Context, programs: Programs): Promise<number> {
+  const plan = makePlan(context);
+  const { output } = context;
+  const dryRun = context.on("dry-run");
+  if (!dryRun) await carryOutPlan(plan, programs);
+  printSteps(output, plan.steps, dryRun || output.verbose);
+  for (const { kind, dir } of plan.going) output.info(`${"stop".padEnd(8)} ${kind} of ${displayPath(dir)}`);
+  const nothing = !plan.steps.some(changes) && plan.going.length === 0;
+  if (nothing) output.info("Nothing to do: nothing of that is installed.");
+  else if (dryRun) output.info("Nothing of that was done.");
+  else if (plan.all) { for (const line of whatStays()) output.info(line); }
+  if (output.json) output.document({ result: "ok", dryRun, steps: plan.steps.map(stepRow) });
+  return EXIT.ok;
+}
+
+function makePlan(context: Context): Plan {
+  const places = placesFor(context);
+  const installed = readRecord(places.record);
+  const named = new Set(servicesToRemove(context).map(serviceId));
+  const all = named.size === 0;
+  const going = installed.services.filter((service) => all || named.has(serviceId(service)));
+  const staying = installed.services.filter((service) => !going.includes(service));
+  const steps = planFiles([], installed.things, {
+    force: context.on("force"),
+    inScope: ({ service }) => all || (service !== null && named.has(service)),
+  });
+  return { places, installed, all, going, staying, steps };
+}
+
+async function carryOutPlan(plan: Plan, programs: Programs): Promise<void> {
+  const { places, installed, going, staying, steps } = plan;
+  const manager = findSystemctl(places, programs);
+  for (const { kind, dir } of going) {
+    if (kind !== "cron") await manager?.stop(instanceName(kind, dir));
+  }
+  for (const service of going) if (service.kind === "cron") await dropCronJob(service, programs);
+  if (!steps.some(changes) && going.length === 0) return;
+  const left = carryOut(steps, installed, staying, (now) => writeRecord(places.record, now));
+  if (plan.all) forget(places, left);
+  await manager?.reload();
+}
+
+async function dropCronJob({ dir, owner }: Service, programs: Programs): Promise<void> {
+  const user = owner?.user ?? null;
+  const table = await readCrontab(programs, user);
+  const without = dropJob(table, dir);
+  if (without !== table) await writeCrontab(programs, user, without);
+}
+
+/** The record goes last, and the directories that only it had kept. */
+function forget(places: Places, left: Installed): void {
+  Deno.removeSync(places.record);
+  removeEmptyDirs([...left.dirs, dirname(places.record)], new Map());
+}
+
+/** What is the user's and not ours to remove. */
+function whatStays(): string[] {
+  const dirs = [configDir(), stateDir()].filter((dir) => existsSync(dir)).map(displayPath);
+  const settings = dirs.length === 0
+    ? ""
+    : ` Settings and credentials are in ${[...new Set(dirs)].join(" and ")}.`;
+  return [`Synced folders and a server's folder stay as they are.${settings}`];
+}
