@@ -13,11 +13,21 @@ import { socketOf } from "./_replica.ts";
 import type { Upkeep, UpkeepAnswer, UpkeepRequest } from "./_upkeep.ts";
 import type { Output } from "./_output.ts";
 
+/** A folder of a server that should be served, and is not. */
+export interface Unserved {
+  readonly name: string;
+  readonly path: string;
+  readonly reason: string;
+}
+
 /** The status of a running engine with the health of its watcher. */
 export interface LiveStatus {
   readonly engine: EngineStatus;
   readonly watcher: WatcherHealth;
   readonly server: string;
+  /** Only of a server: the name of the folder, and the other folders that it cannot serve. */
+  readonly folder?: string;
+  readonly unserved?: readonly Unserved[];
 }
 
 export type ControlRequest =
@@ -49,6 +59,9 @@ export interface Controlled {
   readonly folders?: FolderControl;
   /** Whether a server has TLS. */
   readonly tls?: boolean;
+  /** The name of a server's folder. */
+  readonly folder?: string;
+  readonly unserved?: () => readonly Unserved[];
   readonly root: string;
   readonly engine: Engine;
   readonly watcher: Watcher;
@@ -85,7 +98,14 @@ async function answer(
     engine.dirty({ all: paths.size === 0, paths });
   }
   if (request.ask !== "status") await engine.atRest();
-  return { engine: engine.status(), watcher: await controlled.watcher.health(), server: controlled.server };
+  const { folder, unserved, server } = controlled;
+  return {
+    engine: engine.status(),
+    watcher: await controlled.watcher.health(),
+    server,
+    ...(folder === undefined ? {} : { folder }),
+    ...(unserved === undefined ? {} : { unserved: unserved() }),
+  };
 }
 
 async function askAccountsOf(

@@ -4,6 +4,7 @@ import { AccountError } from "../server/accounts/accounts.ts";
 import { findFolder } from "./_account_lookup.ts";
 import type { AccountAnswer, AccountRequest } from "./_account_requests.ts";
 import type { AccountsDesk } from "./_accounts.ts";
+import { bindFolder, releaseFolder } from "./_folder_home.ts";
 import { prepareRoot } from "./_replica.ts";
 
 /** The folders that a running server serves. */
@@ -20,35 +21,47 @@ export async function addFolder(
   { name, path: wanted }: AccountRequest<"folder-add">,
 ): Promise<AccountAnswer<"folder-add">> {
   // As it is written, before it is made; then as it really is.
-  checkPlace(root, name, wanted);
+  checkApart(root, name, wanted);
   const path = prepareRoot(wanted);
-  checkPlace(root, name, path);
-  accounts.addFolder({ name, path });
+  checkApart(root, name, path);
+  checkUnused(name, path);
+  const unbind = bindFolder(path, { server: root, name });
+  try {
+    accounts.addFolder({ name, path });
+  } catch (error) {
+    unbind();
+    throw error;
+  }
   try {
     await folders?.add(name, path);
   } catch (error) {
     accounts.removeFolder(name);
+    unbind();
     throw error;
   }
   return { name, path, live: folders !== undefined };
 }
 
 export async function removeFolder(
-  { accounts, folders }: AccountsDesk,
+  { root, accounts, folders }: AccountsDesk,
   { name }: AccountRequest<"folder-remove">,
 ): Promise<AccountAnswer<"folder-remove">> {
   const folder = findFolder(accounts, name);
   accounts.removeFolder(name);
   await folders?.remove(name);
+  if (folder.path !== null) releaseFolder(folder.path, root);
   return folder;
 }
 
-function checkPlace(root: string, name: string, path: string): void {
+function checkApart(root: string, name: string, path: string): void {
+  if (!isWithin(path, root) && !isWithin(root, path)) return;
+  const message = `Cannot add folder "${name}" at "${path}": the server's own folder is at "${root}"`;
+  const hint = "choose a directory that neither holds the server's own nor lies in it";
+  throw new AccountError("invalid", message, hint);
+}
+
+function checkUnused(name: string, path: string): void {
   const action = `Cannot add folder "${name}" at "${path}"`;
-  if (isWithin(path, root) || isWithin(root, path)) {
-    const hint = "choose a directory that neither holds the server's own nor lies in it";
-    throw new AccountError("invalid", `${action}: the server's own folder is at "${root}"`, hint);
-  }
   if (existsSync(`${path}/.fsync/accounts.db`)) {
     throw new AccountError("invalid", `${action}: it is a server's own folder`, "choose another directory");
   }

@@ -118,7 +118,8 @@ export async function openHistory(context: Context, place: Place, signal: AbortS
   if (!place.server) return await overWire(clientServer(context, place.root, running?.server), signal);
   if (running !== null) {
     const port = running.server.slice(running.server.lastIndexOf(":") + 1);
-    return await overWire({ server: `localhost:${port}`, root: null, folder: null }, signal);
+    const name = running.folder ?? "";
+    return await overWire({ server: `localhost:${port}`, root: null, folder: null, name }, signal);
   }
   const offline = openOffline(place.root, context.output);
   return {
@@ -136,6 +137,8 @@ interface Target {
   readonly root: string | null;
   /** What the folder was synced with; another one must not be taken for it. */
   readonly folder: Id | null;
+  /** Its name on the server; empty: the main one. */
+  readonly name: string;
 }
 
 function clientServer(context: Context, root: string, running: string | undefined): Target {
@@ -143,7 +146,7 @@ function clientServer(context: Context, root: string, running: string | undefine
   try {
     const { server, folder } = state.binding();
     const known = running ?? (server === "" ? `localhost:${DEFAULT_PORT}` : server);
-    return { server: context.value("server") ?? known, root, folder };
+    return { server: context.value("server") ?? known, root, folder, name: "" };
   } finally {
     state.close();
   }
@@ -154,7 +157,7 @@ async function overWire(target: Target, signal: AbortSignal): Promise<OpenHistor
   const connector = wireConnector(target.server, (connected) => remote = connected, { root: target.root });
   // A replica of its own: the folder's real one has to be told of what is changed here.
   const replica = systemRandom.bytes(16).toHex();
-  const { welcome } = await connector.connect({ replica, folder: "" }, signal);
+  const { welcome } = await connector.connect({ replica, folder: target.name }, signal);
   const connected = remote! as WireRemote;
   if (target.folder !== null && welcome.folder !== target.folder) {
     connected.close();

@@ -38,6 +38,8 @@ export interface ServerNumbers {
 
 export interface Numbers {
   readonly folders: readonly FolderNumbers[];
+  /** Folders that a server should serve, and cannot. */
+  readonly unserved?: readonly { readonly name: string; readonly reason: string }[];
   readonly server?: ServerNumbers;
 }
 
@@ -152,12 +154,13 @@ function escaped(text: string): string {
 
 /** Healthy: it does what it is there for, now. */
 export function healthOf(
-  { folders }: Numbers,
+  { folders, unserved = [] }: Numbers,
 ): { readonly healthy: boolean; readonly reasons: readonly string[] } {
   const reasons = folders.flatMap(({ name, engine, watcher }) => {
     if (watcher.root !== "present") return [`${name}: its directory is ${watcher.root}`];
     return engine.state === "stopped" ? [`${name}: stopped: ${engine.reason}`] : [];
   });
+  for (const { name, reason } of unserved) reasons.push(`${name}: not served: ${reason}`);
   return { healthy: reasons.length === 0 && folders.length > 0, reasons };
 }
 

@@ -1,20 +1,17 @@
 /** A server's folder opened by a command while no server runs: the same stores, the same rules, no listener. */
 import type { Engine } from "../client/engine.ts";
-import { openState } from "../client/sqlite_state.ts";
 import { Rights } from "../core/access.ts";
 import { Folder } from "../server/folder.ts";
 import { FolderHistory, OWNER_SETTING } from "../server/history/folder_history.ts";
-import { openContents } from "../server/store/pack_contents.ts";
-import { openRecords } from "../server/store/sqlite_records.ts";
 import { systemClock } from "../system/clock.ts";
 import { isLocked, lockFolder } from "../system/folder_lock.ts";
 import { systemRandom } from "../system/random.ts";
-import { openDisk } from "../system/real_disk.ts";
 import { changesOf } from "./_commit_log.ts";
 import { Journal } from "./_journal.ts";
 import type { Output } from "./_output.ts";
 import { FolderBusy } from "./_replica.ts";
-import { ownEngine } from "./_serve.ts";
+import { ownEngine } from "./_served_folder.ts";
+import { openStores } from "./_stores.ts";
 import { ownerName } from "./_user.ts";
 
 export interface OfflineFolder {
@@ -35,17 +32,10 @@ export function openOffline(root: string, output: Output): OfflineFolder {
     for (const close of opened.reverse()) close();
   };
   try {
-    const dir = `${root}/.fsync`;
-    const records = openRecords(`${dir}/server.db`, systemRandom, systemClock);
-    opened.push(() => records.close());
-    const contents = openContents(dir, { end: records.packEnd(), index: records });
-    opened.push(() => contents.close());
-    const disk = openDisk(root);
-    disk.clearStage(() => true);
-    opened.push(() => disk.close());
-    const state = openState(`${dir}/plain.db`, systemRandom);
-    opened.push(() => state.close());
-    const journal = new Journal(dir, silent(output));
+    const stores = openStores(root);
+    opened.push(() => stores.close());
+    const { records, contents, disk, state } = stores;
+    const journal = new Journal(`${root}/.fsync`, silent(output));
     opened.push(() => journal.close());
     const onCommit = (commit: Parameters<typeof changesOf>[0]) => journal.writeAll(changesOf(commit));
     const folder = new Folder({ records, contents, clock: systemClock, onCommit });

@@ -1,33 +1,16 @@
-import type { EngineEvent } from "../client/events.ts";
-import { displayPath } from "../core/path.ts";
-import { systemClock } from "../system/clock.ts";
 import { DEFAULT_PORT } from "../system/address.ts";
-import { isNetworkFileSystem } from "../system/file_system.ts";
-import { startWatcher, type Watcher } from "../watcher/watcher.ts";
-import { changesOf } from "./_commit_log.ts";
-import { answerControl } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { Journal } from "./_journal.ts";
 import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
 import { journalOptions, LOG_FLAGS } from "./_logging.ts";
-import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
+import { type FolderNumbers, METRICS_FLAG, type Numbers, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
 import { prepareRoot } from "./_replica.ts";
 import { Server } from "./_serve.ts";
-import { sessionLog } from "./_session_log.ts";
-import { adviseOnWatcher } from "./_watching.ts";
 
 export const DEFAULT_SERVER_DIR = "./server_files";
-
-/** What the plain tree tells about itself. Its changes are commits like all others, or merely follow from them. */
-const OWN_TREE_EVENTS: ReadonlySet<EngineEvent["type"]> = new Set([
-  "problem",
-  "held",
-  "disconnected",
-  "state",
-]);
 
 export const server: Command = {
   name: "server",
@@ -49,12 +32,20 @@ export const server: Command = {
 async function runServer(context: Context): Promise<number> {
   const interrupt = onInterrupt();
   try {
-    const { done } = await startServer(context, context.words[0] ?? DEFAULT_SERVER_DIR, interrupt.signal);
+    const dir = context.words[0] ?? DEFAULT_SERVER_DIR;
+    const { done, unserved } = await startServer(context, dir, interrupt.signal);
     await done;
-    return EXIT.ok;
+    return unserved() === 0 ? EXIT.ok : EXIT.problems;
   } finally {
     interrupt.end();
   }
+}
+
+export interface StartedServer {
+  readonly port: number;
+  readonly done: Promise<void>;
+  /** Folders that should be served, and are not. */
+  readonly unserved: () => number;
 }
 
 /** Starts a server, says that it listens, and returns when it does. */
@@ -62,70 +53,42 @@ export async function startServer(
   context: Context,
   dir: string,
   signal: AbortSignal,
-): Promise<{ readonly port: number; readonly done: Promise<void> }> {
+): Promise<StartedServer> {
   const { output } = context;
   const root = prepareRoot(dir);
   const line = lineOf(context);
-  const journal = new Journal(`${root}/.fsync`, output, journalOptions(context));
-  let watcher: Watcher | null = null;
+  let settings = journalOptions(context);
   const server = await Server.open({
     root,
     hostname: context.value("host") ?? "0.0.0.0",
     port: context.number("port", DEFAULT_PORT, { min: 0, max: 65535 }),
     tls: !context.on("no-tls"),
     limits: line,
-    onEvent: (event) => {
-      if (OWN_TREE_EVENTS.has(event.type)) journal.note(event);
-    },
-    onLooked: (ms, directories) => watcher?.scanned(ms, directories),
-    onCommit: (commit) => journal.writeAll(changesOf(commit)),
-    onStoreProblem: (problem) => output.warn(`fsync: ${problem}`),
-    onDamaged: (path) =>
-      journal.write(
-        { type: "damaged", path },
-        `Version lost: ${displayPath(path)} was overwritten in place, directly in the server's folder`,
-      ),
-    sessions: sessionLog(journal, output),
+    output,
+    journal: (dir, output) => new Journal(dir, output, settings),
   });
   output.line(`Server listening on ${server.address}`);
-  watcher = startWatcher(root, {
-    clock: systemClock,
-    network: isNetworkFileSystem(root),
-    onDirty: (dirty) => server.engine.dirty(dirty),
-    signal,
-  });
-  void adviseOnWatcher(watcher, output);
-  const control = await answerControl(
-    {
-      root,
-      engine: server.engine,
-      upkeep: server.upkeep,
-      accounts: server.accounts,
-      tls: !context.on("no-tls"),
-      watcher,
-      server: server.address,
-    },
-    output,
-  );
-  const watching = watcher;
-  const metrics = serveMetrics(context, async () => ({
-    folders: [{
-      name: "main",
-      engine: server.engine.status(),
-      watcher: await watching.health(),
-      revision: server.folder.revision,
-    }],
-  }));
+  const metrics = serveMetrics(context, () => numbersOf(server));
   const endReload = onReload(context, (changed) => {
-    journal.options = journalOptions(changed);
+    settings = journalOptions(changed);
+    for (const { journal } of server.folders) journal.options = settings;
     adjustLine(line, changed);
   });
   const done = server.run(signal).finally(() => {
     endReload();
     void metrics?.close();
-    control?.close();
-    watcher.close();
-    journal.close();
   });
-  return { port: Number(server.address.slice(server.address.lastIndexOf(":") + 1)), done };
+  return { port: server.port, done, unserved: () => server.unserved.length };
+}
+
+async function numbersOf(server: Server): Promise<Numbers> {
+  const folders: FolderNumbers[] = [];
+  for (const served of server.folders) {
+    const watcher = await served.health();
+    if (watcher === null) continue;
+    const { name, engine, folder } = served;
+    folders.push({ name, engine: engine.status(), watcher, revision: folder.revision });
+  }
+  const { sessions, strangers, refused } = server.greeter;
+  return { folders, unserved: server.unserved, server: { sessions, strangers, refused } };
 }

@@ -3,16 +3,16 @@
  * gets little memory and little time.
  */
 import { Rights } from "../core/access.ts";
-import { decode, encode } from "../protocol/codec.ts";
-import { ProtocolError } from "../protocol/errors.ts";
+import { encode } from "../protocol/codec.ts";
 import { FRAME_BYTES_MAX, HANDSHAKE_MS_MAX, HEARTBEAT_MS } from "../protocol/limits.ts";
-import { type Hello, type Join, type Message, PROTOCOL_VERSIONS } from "../protocol/messages.ts";
+import type { Hello, Join, Message } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Link } from "../system/link.ts";
 import { AccountError, type Accounts, type Invitation, MAIN_FOLDER } from "./accounts/accounts.ts";
 import { type Admitted, authenticate, TOKEN_BYTES, tokenHash } from "./auth.ts";
 import type { Caller } from "./caller.ts";
 import { Door, type DoorLimits, type Visit } from "./door.ts";
+import { commonVersion, firstMessage } from "./first_message.ts";
 import type { Folder } from "./folder.ts";
 import { type LiveSession, LiveSessions } from "./live_sessions.ts";
 import { quotaOf } from "./quota.ts";
@@ -64,6 +64,7 @@ export class Greeter {
   readonly #refusals: Refusals;
   readonly #sessions: LiveSessions;
   readonly #served = new Map<Link, Promise<void>>();
+  readonly #conversations = new Map<LiveSession, Promise<void>>();
   readonly #stop = new AbortController();
 
   constructor(parts: GreeterParts) {
@@ -78,6 +79,16 @@ export class Greeter {
     return this.#sessions.size;
   }
 
+  /** Connections that have not signed in. */
+  get strangers(): number {
+    return this.#door.strangers;
+  }
+
+  /** Sign-ins that were refused so far. */
+  get refused(): number {
+    return this.#refusals.count;
+  }
+
   /** Serves `link` until it ends. Never throws. */
   async serve(link: Link): Promise<void> {
     const visit = this.#stop.signal.aborted ? null : this.#door.enter(link);
@@ -88,9 +99,11 @@ export class Greeter {
     this.#served.delete(link);
   }
 
-  /** Ends the sessions of a folder that is not served any more. */
-  endFolder(name: string, reason: Refused): void {
+  /** Ends the sessions of a folder that is not served any more. Resolves when none of them uses it. */
+  async endFolder(name: string, reason: Refused): Promise<void> {
     this.#sessions.endAll(reason, name);
+    const ending = [...this.#conversations].filter(([{ folder }]) => folder === name);
+    await Promise.all(ending.map(([, end]) => end));
   }
 
   /** Ends everything. Resolves when the last connection has ended. */
@@ -108,7 +121,11 @@ export class Greeter {
     try {
       const opened = await this.#greet(link, visit);
       visit.decided();
-      if (opened !== null) await this.#converse(link, opened);
+      if (opened !== null) {
+        const conversation = this.#converse(link, opened);
+        this.#conversations.set(opened.live, conversation);
+        await conversation.finally(() => this.#conversations.delete(opened.live));
+      }
     } catch (error) {
       events.onBug(error);
     } finally {
@@ -267,28 +284,4 @@ export class Greeter {
       throw new Refused("limit", error.message, error.hint);
     }
   }
-}
-
-/** @throws {ProtocolError} without a detail: a stranger is told none */
-function firstMessage(frame: Uint8Array): Hello | Join {
-  let message: Message | null = null;
-  try {
-    ({ message } = decode(frame));
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-  }
-  if (message?.type === "hello" || message?.type === "join") return message;
-  throw new ProtocolError("Cannot talk: this is not how a conversation begins");
-}
-
-/** @throws {Refused} */
-function commonVersion({ versions }: Hello | Join): number {
-  const version = versions.find((offered) => PROTOCOL_VERSIONS.includes(offered));
-  if (version !== undefined) return version;
-  const spoken = PROTOCOL_VERSIONS.join(", ");
-  throw new Refused(
-    "version",
-    `Cannot talk: this server speaks protocol version ${spoken}`,
-    "update the older side",
-  );
 }

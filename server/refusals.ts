@@ -45,16 +45,23 @@ export class Refusals {
   readonly #stop = new AbortController();
   #failures = new Map<string, Failures>();
   #lines = 0;
+  #count = 0;
   #counting = false;
 
   constructor(parts: RefusalParts) {
     this.#parts = parts;
   }
 
+  /** All of them so far. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Counts a failed sign-in. @returns how long after it was asked for it is to be answered, ms */
   note(network: string): number {
     const failures = this.#of(network);
     failures.count++;
+    this.#count++;
     if (failures.count === 1 && !failures.goesOn && this.#lines < LINES_MAX) {
       this.#tell(network, 1);
       failures.told = 1;

@@ -1,0 +1,195 @@
+/**
+ * Which server a directory belongs to. A server's own directory has accounts and keys; a folder that was added to it has
+ * a note in its `.fsync` that says where those are.
+ */
+import { existsSync } from "@std/fs";
+import { dirname } from "@std/path";
+import { makePrivateDir, readPrivateFile, writePrivateFile } from "../system/private_file.ts";
+import { SetupError } from "./_exit.ts";
+
+export interface FolderHome {
+  /** Real path of the server's directory; `null`: it has let go of the folder. */
+  readonly server: string | null;
+  /** Name of the folder there. */
+  readonly name: string;
+}
+
+/** Raised when a change would mislead an older program. */
+const FORMAT = 1;
+
+/** What the note in the folder at `root` says; `null` if there is none. @throws {SetupError} if it cannot be understood */
+export function readHome(root: string): FolderHome | null {
+  const path = noteOf(root);
+  const text = readPrivateFile(path);
+  if (text === null) return null;
+  try {
+    const { format, server, name } = JSON.parse(text) as Record<string, unknown>;
+    const known = format === FORMAT && typeof name === "string";
+    if (known && (server === null || typeof server === "string")) return { server, name };
+  } catch {
+    // Falls through to the same answer.
+  }
+  const hint = `remove it, and add the folder again: fsync folder add`;
+  throw new SetupError("state", `Cannot use "${root}": "${path}" is damaged`, hint);
+}
+
+/** The directory of the server that serves `root`: `root` itself, unless it is an added folder. @throws {SetupError} */
+export function serverOf(root: string): string {
+  return readHome(root)?.server ?? root;
+}
+
+/**
+ * Lets the directory at `root` become the folder `name` of the server at `server`, if it can be one.
+ *
+ * @returns what takes that back
+ * @throws {SetupError} if it is, holds, or lies in something that is synced otherwise
+ */
+export function bindFolder(
+  root: string,
+  home: { readonly server: string; readonly name: string },
+): () => void {
+  const action = `Cannot add folder "${home.name}" at "${root}"`;
+  const refuse = (reason: string, hint: string) => new SetupError("failed", `${action}: ${reason}`, hint);
+  if (isClients(root)) {
+    throw refuse(
+      "it is a folder that a client syncs",
+      "share a directory that no client syncs, and let that one join",
+    );
+  }
+  const above = syncedAbove(root);
+  if (above !== null) {
+    throw refuse(`it lies in "${above}", which is synced already`, "choose a directory outside of it");
+  }
+  const below = syncedBelow(root);
+  if (below !== null) {
+    throw refuse(`it holds "${below}", which is synced already`, "choose a directory without it");
+  }
+  const before = readHome(root);
+  if (before === null && isServers(root)) {
+    throw refuse("it is a server's own folder", "choose another directory");
+  }
+  if (
+    before !== null && before.server !== null && before.server !== home.server && isServers(before.server)
+  ) {
+    throw refuse(
+      `it is the folder "${before.name}" of the server in "${before.server}"`,
+      `let go of it there first: fsync folder remove ${before.name} --data ${before.server}`,
+    );
+  }
+  makePrivateDir(`${root}/.fsync`);
+  writeHome(root, home);
+  return () => before === null ? Deno.removeSync(noteOf(root)) : writeHome(root, before);
+}
+
+/** Notes that the folder at `root`, as far as it is there, does not belong to the server at `server` any more. */
+export function releaseFolder(root: string, server: string): void {
+  try {
+    const home = readHome(root);
+    if (home?.server === server) writeHome(root, { ...home, server: null });
+  } catch {
+    // Not there, not ours or damaged: then there is nothing to let go of.
+  }
+}
+
+/**
+ * Makes sure that the directory at `root` still is the folder that was added, and not, say, the empty place where its disk
+ * is mounted otherwise.
+ *
+ * @throws {SetupError}
+ */
+export function checkAdded(root: string, { server, name }: { server: string; name: string }): void {
+  const action = `Cannot serve folder "${name}"`;
+  const hint = "bring it back, or let go of it: fsync folder remove " + name;
+  if (!isDirectory(root)) {
+    throw new SetupError("failed", `${action}: its directory "${root}" is gone`, hint);
+  }
+  const home = readHome(root);
+  if (home === null) {
+    throw new SetupError("failed", `${action}: "${root}" is there, but its marker .fsync is gone`, hint);
+  }
+  // A server that was moved takes its folders with it; one that was copied does not take them from the other.
+  const elsewhere = home.server !== null && home.server !== server && isServers(home.server);
+  if (elsewhere) {
+    const where = `the server in "${home.server}" has it, as "${home.name}"`;
+    throw new SetupError("failed", `${action}: ${where}`, `let go of it there or here: fsync folder remove`);
+  }
+  if (home.server !== server || home.name !== name) writeHome(root, { server, name });
+}
+
+/** Makes sure that a server may be started on `root`. @throws {SetupError} if it is a folder of another one */
+export function checkOwn(root: string): void {
+  const home = existsSync(noteOf(root)) ? readHome(root) : null;
+  if (home === null) return;
+  if (home.server !== null && isServers(home.server)) {
+    throw new SetupError(
+      "failed",
+      `Cannot serve "${root}": it is the folder "${home.name}" of the server in "${home.server}"`,
+      `start that one: fsync server ${home.server}`,
+    );
+  }
+  Deno.removeSync(noteOf(root));
+}
+
+function noteOf(root: string): string {
+  return `${root}/.fsync/server.json`;
+}
+
+function writeHome(root: string, home: FolderHome): void {
+  writePrivateFile(noteOf(root), JSON.stringify({ format: FORMAT, ...home }, null, 2) + "\n");
+}
+
+function isServers(root: string): boolean {
+  return existsSync(`${root}/.fsync/server.db`) || existsSync(`${root}/.fsync/accounts.db`);
+}
+
+function isClients(root: string): boolean {
+  return existsSync(`${root}/.fsync/state.db`);
+}
+
+/** The nearest directory above that is synced. */
+function syncedAbove(root: string): string | null {
+  for (let dir = dirname(root); dir !== dirname(dir); dir = dirname(dir)) {
+    if (isClients(dir) || isServers(dir)) return dir;
+  }
+  return null;
+}
+
+/** A look at the first levels is enough to catch a mistake; a whole disk is not searched. */
+const LEVELS_BELOW = 3;
+const ENTRIES_BELOW_MAX = 20_000;
+
+function syncedBelow(root: string): string | null {
+  let dirs = [root];
+  let seen = 0;
+  for (let level = 0; level < LEVELS_BELOW; level++) {
+    const next: string[] = [];
+    for (const dir of dirs) {
+      for (const name of directoriesIn(dir)) {
+        if (++seen > ENTRIES_BELOW_MAX) return null;
+        const child = `${dir}/${name}`;
+        if (isClients(child) || isServers(child)) return child;
+        next.push(child);
+      }
+    }
+    dirs = next;
+  }
+  return null;
+}
+
+function directoriesIn(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].filter(({ name, isDirectory }) => isDirectory && name !== ".fsync")
+      .map(({ name }) => name);
+  } catch {
+    // What cannot be read cannot be synced either.
+    return [];
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
