@@ -2,7 +2,6 @@
  * Which server a directory belongs to. A server's own directory has accounts and keys; a folder that was added to it has
  * a note in its `.fsync` that says where those are.
  */
-import { existsSync } from "@std/fs";
 import { dirname } from "@std/path";
 import { makePrivateDir, readPrivateFile, writePrivateFile } from "../system/private_file.ts";
 import { SetupError } from "./_exit.ts";
@@ -14,13 +13,19 @@ export interface FolderHome {
   readonly name: string;
 }
 
+/** The folder `name` of the server in the directory `server`. */
+export interface Binding {
+  readonly server: string;
+  readonly name: string;
+}
+
 /** Raised when a change would mislead an older program. */
 const FORMAT = 1;
 
 /** What the note in the folder at `root` says; `null` if there is none. @throws {SetupError} if it cannot be understood */
 export function readHome(root: string): FolderHome | null {
   const path = noteOf(root);
-  const text = readPrivateFile(path);
+  const text = isThere(path) ? readPrivateFile(path) : null;
   if (text === null) return null;
   try {
     const { format, server, name } = JSON.parse(text) as Record<string, unknown>;
@@ -39,22 +44,16 @@ export function serverOf(root: string): string {
 }
 
 /**
- * Lets the directory at `root` become the folder `name` of the server at `server`, if it can be one.
+ * Whether the directory at `root`, which need not be there yet, can become the folder `name` of the server at `server`.
  *
- * @returns what takes that back
  * @throws {SetupError} if it is, holds, or lies in something that is synced otherwise
  */
-export function bindFolder(
-  root: string,
-  home: { readonly server: string; readonly name: string },
-): () => void {
-  const action = `Cannot add folder "${home.name}" at "${root}"`;
-  const refuse = (reason: string, hint: string) => new SetupError("failed", `${action}: ${reason}`, hint);
+export function checkPlace(root: string, { server, name }: Binding): void {
+  const action = `Cannot add folder "${name}" at "${root}"`;
+  const refuse = (reason: string, hint: string) => new SetupError("usage", `${action}: ${reason}`, hint);
   if (isClients(root)) {
-    throw refuse(
-      "it is a folder that a client syncs",
-      "share a directory that no client syncs, and let that one join",
-    );
+    const hint = "share a directory that no client syncs, and let that one join";
+    throw refuse("it is a folder that a client syncs", hint);
   }
   const above = syncedAbove(root);
   if (above !== null) {
@@ -64,20 +63,23 @@ export function bindFolder(
   if (below !== null) {
     throw refuse(`it holds "${below}", which is synced already`, "choose a directory without it");
   }
-  const before = readHome(root);
-  if (before === null && isServers(root)) {
+  const home = readHome(root);
+  if (home === null && isServers(root)) {
     throw refuse("it is a server's own folder", "choose another directory");
   }
-  if (
-    before !== null && before.server !== null && before.server !== home.server && isServers(before.server)
-  ) {
+  if (home !== null && home.server !== null && home.server !== server && isServers(home.server)) {
     throw refuse(
-      `it is the folder "${before.name}" of the server in "${before.server}"`,
-      `let go of it there first: fsync folder remove ${before.name} --data ${before.server}`,
+      `it is the folder "${home.name}" of the server in "${home.server}"`,
+      `let go of it there first: fsync folder remove ${home.name} --data ${home.server}`,
     );
   }
+}
+
+/** Notes whose folder the directory at `root` is. @returns what takes that back */
+export function bindFolder(root: string, binding: Binding): () => void {
+  const before = readHome(root);
   makePrivateDir(`${root}/.fsync`);
-  writeHome(root, home);
+  writeHome(root, binding);
   return () => before === null ? Deno.removeSync(noteOf(root)) : writeHome(root, before);
 }
 
@@ -97,7 +99,7 @@ export function releaseFolder(root: string, server: string): void {
  *
  * @throws {SetupError}
  */
-export function checkAdded(root: string, { server, name }: { server: string; name: string }): void {
+export function checkAdded(root: string, { server, name }: Binding): void {
   const action = `Cannot serve folder "${name}"`;
   const hint = "bring it back, or let go of it: fsync folder remove " + name;
   if (!isDirectory(root)) {
@@ -118,7 +120,7 @@ export function checkAdded(root: string, { server, name }: { server: string; nam
 
 /** Makes sure that a server may be started on `root`. @throws {SetupError} if it is a folder of another one */
 export function checkOwn(root: string): void {
-  const home = existsSync(noteOf(root)) ? readHome(root) : null;
+  const home = isThere(noteOf(root)) ? readHome(root) : null;
   if (home === null) return;
   if (home.server !== null && isServers(home.server)) {
     throw new SetupError(
@@ -139,11 +141,11 @@ function writeHome(root: string, home: FolderHome): void {
 }
 
 function isServers(root: string): boolean {
-  return existsSync(`${root}/.fsync/server.db`) || existsSync(`${root}/.fsync/accounts.db`);
+  return isThere(`${root}/.fsync/server.db`) || isThere(`${root}/.fsync/accounts.db`);
 }
 
 function isClients(root: string): boolean {
-  return existsSync(`${root}/.fsync/state.db`);
+  return isThere(`${root}/.fsync/state.db`);
 }
 
 /** The nearest directory above that is synced. */
@@ -187,8 +189,14 @@ function directoriesIn(dir: string): string[] {
 }
 
 function isDirectory(path: string): boolean {
+  return isThere(path) && Deno.statSync(path).isDirectory;
+}
+
+/** As far as it can be told: what may not be looked at is not there. */
+function isThere(path: string): boolean {
   try {
-    return Deno.statSync(path).isDirectory;
+    Deno.statSync(path);
+    return true;
   } catch {
     return false;
   }

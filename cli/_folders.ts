@@ -1,10 +1,9 @@
 /** More folders of one server: which directories can be one, and how a running server takes them up. */
-import { existsSync } from "@std/fs";
 import { AccountError } from "../server/accounts/accounts.ts";
 import { findFolder } from "./_account_lookup.ts";
 import type { AccountAnswer, AccountRequest } from "./_account_requests.ts";
 import type { AccountsDesk } from "./_accounts.ts";
-import { bindFolder, releaseFolder } from "./_folder_home.ts";
+import { bindFolder, checkPlace, releaseFolder } from "./_folder_home.ts";
 import { prepareRoot } from "./_replica.ts";
 
 /** The folders that a running server serves. */
@@ -22,9 +21,10 @@ export async function addFolder(
 ): Promise<AccountAnswer<"folder-add">> {
   // As it is written, before it is made; then as it really is.
   checkApart(root, name, wanted);
+  checkPlace(wanted, { server: root, name });
   const path = prepareRoot(wanted);
   checkApart(root, name, path);
-  checkUnused(name, path);
+  checkPlace(path, { server: root, name });
   const unbind = bindFolder(path, { server: root, name });
   try {
     accounts.addFolder({ name, path });
@@ -58,17 +58,6 @@ function checkApart(root: string, name: string, path: string): void {
   const message = `Cannot add folder "${name}" at "${path}": the server's own folder is at "${root}"`;
   const hint = "choose a directory that neither holds the server's own nor lies in it";
   throw new AccountError("invalid", message, hint);
-}
-
-function checkUnused(name: string, path: string): void {
-  const action = `Cannot add folder "${name}" at "${path}"`;
-  if (existsSync(`${path}/.fsync/accounts.db`)) {
-    throw new AccountError("invalid", `${action}: it is a server's own folder`, "choose another directory");
-  }
-  if (existsSync(`${path}/.fsync/state.db`)) {
-    const hint = "share a directory that no client syncs, and let that one join";
-    throw new AccountError("invalid", `${action}: it is a folder that a client syncs`, hint);
-  }
 }
 
 function isWithin(path: string, dir: string): boolean {
