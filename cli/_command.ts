@@ -31,6 +31,8 @@ export interface Context {
   readonly output: Output;
   /** Value of a flag that takes one. */
   value(name: string): string | undefined;
+  /** The same without the configuration file: for what a folder remembers, which goes before the file. */
+  given(name: string): string | undefined;
   /** Whether an on-off flag is on. */
   on(name: string): boolean;
   /** A flag's value as a whole number. @throws {UsageError} */
@@ -87,9 +89,12 @@ export function readArguments(
     return environment === undefined ? fromFile(name) === true : isTrue(environment);
   };
   const output = new Output({ json: on("json"), quiet: on("quiet"), verbose: on("verbose") });
+  const given = (name: string) => {
+    const text = parsed[name];
+    return typeof text === "string" ? text : fromEnvironment(name);
+  };
   const value = (name: string) => {
-    const given = parsed[name];
-    const text = typeof given === "string" ? given : fromEnvironment(name) ?? fromFile(name);
+    const text = given(name) ?? fromFile(name);
     return typeof text === "string" ? text : undefined;
   };
   if (!on("help")) checkWords(command, words);
@@ -98,6 +103,7 @@ export function readArguments(
     words,
     output,
     value,
+    given,
     on,
     number: (name, fallback, range) => readNumber(command, name, value(name), fallback, range),
     again: async () => readArguments(command, args, await reload(), reload),

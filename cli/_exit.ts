@@ -1,6 +1,7 @@
 /** Exit codes and the words that stand for them in `--json`; the one place where errors become codes. */
 import { HeldError, UnreachableError } from "../client/errors.ts";
 import { CredentialError } from "../client/credentials.ts";
+import { InvitationError } from "../client/invitation.ts";
 import { StateError } from "../client/state.ts";
 import { PathError } from "../core/path.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
@@ -104,6 +105,7 @@ function outcomeOf(error: Error): Outcome | null {
   if (error instanceof UsageError || error instanceof PathError || error instanceof AddressError) {
     return "usage";
   }
+  if (error instanceof InvitationError) return "usage";
   if (error instanceof LockedError) return "locked";
   if (error instanceof HeldError) return "held";
   if (error instanceof UnreachableError) return "unreachable";

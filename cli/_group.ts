@@ -1,11 +1,12 @@
 /** `watch --init-group GROUP`: a folder for the users of one Unix group of this machine (docs/users.md). */
 import { existsSync } from "@std/fs";
-import { readCredential } from "../client/credentials.ts";
+import { readRemembered } from "../client/credentials.ts";
 import {
   readFolderCredential,
   readLeftCredential,
   writeFolderCredential,
 } from "../client/group_credential.ts";
+import type { Where } from "../client/state.ts";
 import { displayPath } from "../core/path.ts";
 import { DiskError } from "../system/disk.ts";
 import { shareFolder, type ShareOutcome } from "../system/share_folder.ts";
@@ -74,8 +75,8 @@ function notAllowed(root: string, group: string): SetupError {
   );
 }
 
-/** Gives the members a credential for `server`, and says what was done. @throws {DiskError} */
-export function tellOfGroup(output: Output, root: string, server: string, shared: SharedFolder): void {
+/** Gives the members a credential for the server, and says what was done. @throws {DiskError} */
+export function tellOfGroup(output: Output, root: string, where: Where, shared: SharedFolder): void {
   const { group, outcome } = shared;
   const { directories, files, left, inherits } = outcome;
   const what = `${
@@ -92,11 +93,16 @@ export function tellOfGroup(output: Output, root: string, server: string, shared
       "fsync: This file system has no access lists: members need the umask 002 for files they create",
     );
   }
-  tellOfCredential(output, root, server, group);
+  tellOfCredential(output, root, where, group);
 }
 
-function tellOfCredential(output: Output, root: string, server: string, group: UnixGroup): void {
-  const credential = readLeftCredential(server, group.gid) ?? readCredential(server) ??
+function tellOfCredential(
+  output: Output,
+  root: string,
+  { server, credential: key }: Where,
+  group: UnixGroup,
+): void {
+  const credential = readLeftCredential(server, group.gid) ?? readRemembered(server, key) ??
     readFolderCredential(root, server);
   if (credential === null) {
     output.warn(`fsync: There is no credential for ${server} to share with the group ${group.name}`);

@@ -119,7 +119,7 @@ export async function openHistory(context: Context, place: Place, signal: AbortS
   if (running !== null) {
     const port = running.server.slice(running.server.lastIndexOf(":") + 1);
     const name = running.folder ?? "";
-    return await overWire({ server: `localhost:${port}`, root: null, folder: null, name }, signal);
+    return await overWire({ server: `localhost:${port}`, root: null, folder: null, name, key: "" }, signal);
   }
   const offline = openOffline(place.root, context.output);
   return {
@@ -139,14 +139,16 @@ interface Target {
   readonly folder: Id | null;
   /** Its name on the server; empty: the main one. */
   readonly name: string;
+  /** The credential that the folder remembers; empty: the one for the address. */
+  readonly key: string;
 }
 
 function clientServer(context: Context, root: string, running: string | undefined): Target {
   const state = openState(`${root}/.fsync/state.db`, systemRandom);
   try {
-    const { server, folder } = state.binding();
+    const { server, folder, folderName, credential } = state.binding();
     const known = running ?? (server === "" ? `localhost:${DEFAULT_PORT}` : server);
-    return { server: context.value("server") ?? known, root, folder, name: "" };
+    return { server: context.value("server") ?? known, root, folder, name: folderName, key: credential };
   } finally {
     state.close();
   }
@@ -154,7 +156,8 @@ function clientServer(context: Context, root: string, running: string | undefine
 
 async function overWire(target: Target, signal: AbortSignal): Promise<OpenHistory> {
   let remote: WireRemote | null = null;
-  const connector = wireConnector(target.server, (connected) => remote = connected, { root: target.root });
+  const { server, root, key } = target;
+  const connector = wireConnector(server, (connected) => remote = connected, { root, key });
   // A replica of its own: the folder's real one has to be told of what is changed here.
   const replica = systemRandom.bytes(16).toHex();
   const { welcome } = await connector.connect({ replica, folder: target.name }, signal);

@@ -7,11 +7,11 @@ import { findCredential } from "../client/group_credential.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { UnreachableError } from "../client/errors.ts";
 import { openState } from "../client/sqlite_state.ts";
-import type { State } from "../client/state.ts";
+import type { State, Where } from "../client/state.ts";
 import { talk, type WireRemote } from "../client/wire_remote.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import type { Connector } from "../protocol/remote.ts";
-import { DEFAULT_PORT, formatAddress, parseAddress } from "../system/address.ts";
+import { parseAddress } from "../system/address.ts";
 import { systemClock } from "../system/clock.ts";
 import { controlSocketPath } from "../system/control_socket.ts";
 import type { Disk } from "../system/disk.ts";
@@ -20,8 +20,9 @@ import { AreaError } from "../system/group_area.ts";
 import { serverNameOf } from "../system/identity.ts";
 import { systemRandom } from "../system/random.ts";
 import { openDisk } from "../system/real_disk.ts";
-import { connectTcp } from "../system/tcp_link.ts";
+import { ConnectError, connectTcp } from "../system/tcp_link.ts";
 import type { LineLimits } from "../system/throttle.ts";
+import { chooseWhere } from "./_binding.ts";
 import type { Context } from "./_command.ts";
 import { LockedError, SetupError } from "./_exit.ts";
 import { lineOf } from "./_line.ts";
@@ -35,6 +36,7 @@ export interface OpenReplica {
   readonly state: State;
   readonly engine: Engine;
   readonly server: string;
+  readonly where: Where;
   readonly line: LineLimits;
   /** Bytes on the wire so far, without what TLS adds. */
   traffic(): Traffic;
@@ -75,7 +77,8 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
   const lock = takeLock(root, options.role);
   try {
     const state = openState(`${root}/.fsync/state.db`, systemRandom);
-    const server = chooseServer(context, state);
+    const where = chooseWhere(context, root, state);
+    const { server, folderName } = where;
     const disk = openDisk(root);
     disk.clearStage(() => true);
     const traffic = new TrafficCount();
@@ -90,8 +93,8 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       connector: wireConnector(server, (remote) => {
         traffic.add(remote);
         options.onTalk?.(remote);
-      }, { limits: line, root }),
-      folder: "",
+      }, { limits: line, root, key: where.credential }),
+      folder: folderName,
       rootProblem: rootWatch(root),
       guard: "on",
     });
@@ -100,7 +103,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       state.close();
       lock.release();
     };
-    return { root, disk, state, engine, server, line, traffic: () => traffic.now(), close };
+    return { root, disk, state, engine, server, where, line, traffic: () => traffic.now(), close };
   } catch (error) {
     lock.release();
     throw error;
@@ -157,42 +160,28 @@ function unusable(dir: string, error: unknown): SetupError {
   return new SetupError("failed", `Cannot use "${dir}": ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`);
 }
 
-/** Flag or environment, then what the folder was synced with, then this machine. */
-function chooseServer(context: Context, state: State): string {
-  const given = context.value("server");
-  const known = state.binding().server;
-  const server = given ?? (known === "" ? `localhost:${DEFAULT_PORT}` : known);
-  const { host, port } = parseAddress(server);
-  const address = formatAddress(host, port);
-  if (address !== known) state.write({ binding: { server: address } });
-  return address;
-}
-
 /**
  * Connects over TCP with the stored credential, read anew each time: it may come, or be renewed, while we wait.
  *
  * @param options.root the folder that is synced: its group's credential goes before the user's own
+ * @param options.key which of the user's own it remembers; empty: the one for the address
  */
 export function wireConnector(
   server: string,
   onTalk: (remote: WireRemote) => void,
-  { limits, root = null }: { readonly limits?: LineLimits; readonly root?: string | null } = {},
+  { limits, root = null, key = "" }: {
+    readonly limits?: LineLimits;
+    readonly root?: string | null;
+    readonly key?: string;
+  } = {},
 ): Connector {
   return {
     async connect({ replica, folder }, signal) {
-      const credential = findCredential(server, root);
+      const credential = findCredential(server, root, key);
       if (credential === null) throw noCredential(server);
       const { host, port } = parseAddress(server);
       const tls = pinOf(credential);
-      const link = await connectTcp(host, port, { tls, signal, limits }).catch((error: unknown) => {
-        // A server that is down is an everyday matter; one with another certificate is not.
-        if (
-          error instanceof Error && error.name === "ConnectError" && "code" in error && error.code !== "tls"
-        ) {
-          throw new UnreachableError(error.message, "hint" in error ? String(error.hint) : "");
-        }
-        throw error;
-      });
+      const link = await connectTcp(host, port, { tls, signal, limits }).catch(everyday);
       const token = Uint8Array.from(atob(fromBase64Url(credential.token)), (char) => char.charCodeAt(0));
       const remote = await talk(
         link,
@@ -203,6 +192,14 @@ export function wireConnector(
       return remote;
     },
   };
+}
+
+/** A server that is down is an everyday matter; one with another certificate is not. */
+export function everyday(error: unknown): never {
+  if (error instanceof ConnectError && error.code !== "tls") {
+    throw new UnreachableError(error.message, error.hint);
+  }
+  throw error;
 }
 
 function pinOf(credential: Credential): { caPem: string; serverName: string } | null {

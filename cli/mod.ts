@@ -80,6 +80,11 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     group: "sharing",
     load: async () => (await import("./invite.ts")).invite,
   }],
+  ["join", {
+    summary: "make a directory of this machine part of a server, by an invitation",
+    group: "sharing",
+    load: async () => (await import("./join.ts")).join,
+  }],
   ["user", {
     summary: "who may use this server: add, list, remove, shut out, bound",
     group: "sharing",

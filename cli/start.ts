@@ -24,6 +24,7 @@ async function runStart(context: Context): Promise<number> {
     const withServer: Context = {
       ...context,
       value: (name) => name === "server" ? `localhost:${port}` : context.value(name),
+      given: (name) => name === "server" ? `localhost:${port}` : context.given(name),
     };
     // Whichever ends first, by itself or by a failure, ends the other.
     const both = [done, watchFolder(withServer, DEFAULT_CLIENT_DIR, stop.signal)].map((part) =>

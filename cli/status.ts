@@ -9,6 +9,7 @@ import { onInterrupt } from "./_interrupt.ts";
 import { formatTime, type Output, plural } from "./_output.ts";
 import { describePlan } from "./_plan_text.ts";
 import { DEFAULT_CLIENT_DIR, openReplica } from "./_replica.ts";
+import { describeMembership } from "./_rights.ts";
 
 export const status: Command = {
   name: "status",
@@ -40,18 +41,21 @@ async function runStatus(context: Context): Promise<number> {
 }
 
 /** What a running `watch` or `server` knows. */
-function printLive(context: Context, { engine, watcher, server }: LiveStatus): number {
+function printLive(context: Context, live: LiveStatus): number {
   const { output } = context;
-  const outcome = outcomeOf(engine);
-  if (output.json) output.document({ result: outcome, watched: true, server, ...engine, watcher });
-  else for (const line of describeLive(output, { engine, watcher, server })) output.line(line);
+  const { engine, watcher, server, unserved = [] } = live;
+  const ownOutcome = outcomeOf(engine);
+  const outcome = ownOutcome === "ok" && unserved.length > 0 ? "problems" : ownOutcome;
+  if (output.json) output.document({ result: outcome, watched: true, server, ...engine, watcher, unserved });
+  else for (const line of describeLive(output, live)) output.line(line);
   return EXIT[outcome];
 }
 
-function describeLive(output: Output, { engine, watcher, server }: LiveStatus): string[] {
+function describeLive(output: Output, { engine, watcher, server, unserved = [] }: LiveStatus): string[] {
   const paint = engine.state === "in sync" ? output.green.bind(output) : output.yellow.bind(output);
   const lines = [`${paint(engine.state)}: ${plural(engine.files, "file")}, ${server}`];
-  if (engine.reason !== "") lines.push(`  ${engine.reason}`);
+  if (engine.user !== "") lines.push(`  ${describeMembership(engine)}`);
+  if (engine.reason !== "") lines.push(`  ${displayPath(engine.reason)}`);
   const waiting = engine.pendingUp + engine.pendingDown;
   if (waiting > 0) lines.push(`  waiting: ${engine.pendingUp} up, ${engine.pendingDown} down`);
   if (engine.held !== null) {
@@ -62,7 +66,9 @@ function describeLive(output: Output, { engine, watcher, server }: LiveStatus): 
     );
   }
   if (engine.conflicts > 0) lines.push(`  ${plural(engine.conflicts, "conflict")} open`);
-  for (const { reason } of engine.problems) lines.push(`  ${output.red("problem")}: ${displayPath(reason)}`);
+  for (const { reason } of [...engine.problems, ...unserved]) {
+    lines.push(`  ${output.red("problem")}: ${displayPath(reason)}`);
+  }
   const directories = watcher.directories === 1 ? "directory" : "directories";
   lines.push(
     `  watching: ${watcher.watched} of ${
@@ -118,7 +124,8 @@ async function compare(context: Context, root: string): Promise<number> {
   try {
     const { lastSync } = replica.engine.status();
     const preview = await replica.engine.preview(interrupt.signal);
-    const { problems, conflicts } = replica.engine.status();
+    const { problems, conflicts, ...membership } = replica.engine.status();
+    const { user, folder, rules } = membership;
     const steps = describePlan(preview);
     const outcome: Outcome = problems.length > 0
       ? "problems"
@@ -133,6 +140,9 @@ async function compare(context: Context, root: string): Promise<number> {
         result: outcome,
         watched: false,
         server: replica.server,
+        user,
+        folder,
+        rules,
         state,
         steps,
         problems,
@@ -143,6 +153,7 @@ async function compare(context: Context, root: string): Promise<number> {
     }
     const paint = state === "in sync" ? output.green.bind(output) : output.yellow.bind(output);
     output.line(`${paint(state)}, not watched: ${replica.server}`);
+    output.line(`  ${describeMembership(membership)}`);
     for (const step of steps.slice(0, 20)) output.line(`  to ${step.action}: ${displayPath(step.path)}`);
     if (steps.length > 20) output.line(`  … and ${steps.length - 20} more`);
     for (const { reason } of problems) output.line(`  ${output.red("problem")}: ${displayPath(reason)}`);

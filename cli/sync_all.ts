@@ -3,6 +3,7 @@ import type { EngineStatus } from "../client/engine.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { displayPath } from "../core/path.ts";
 import { askRunning } from "./_control.ts";
+import { FOLDER_FLAG } from "./_binding.ts";
 import type { Command, Context } from "./_command.ts";
 import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { EXIT, type Outcome, SetupError } from "./_exit.ts";
@@ -26,9 +27,10 @@ import { Progress } from "./_progress.ts";
 export const syncAll: Command = {
   name: "sync-all",
   summary: "one pass, then end: for cron",
-  usage: "[DIR=./client_files] [--server HOST:PORT] [--dry-run]",
+  usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--dry-run]",
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    FOLDER_FLAG,
     ON_CONFLICT_FLAG,
     ...LIMIT_FLAGS,
     { name: "dry-run", help: "only say what would be done" },

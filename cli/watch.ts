@@ -14,15 +14,17 @@ import { adjustLine, LIMIT_FLAGS } from "./_line.ts";
 import { journalOptions, LOG_FLAGS } from "./_logging.ts";
 import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
+import { FOLDER_FLAG } from "./_binding.ts";
 import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
 import { adviseOnWatcher } from "./_watching.ts";
 
 export const watch: Command = {
   name: "watch",
   summary: "keep a folder in step, both ways, until stopped",
-  usage: "[DIR=./client_files] [--server HOST:PORT] [--init-group GROUP]",
+  usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--init-group GROUP]",
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
+    FOLDER_FLAG,
     ON_CONFLICT_FLAG,
     ...LIMIT_FLAGS,
     ...LOG_FLAGS,
@@ -63,7 +65,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   });
   const news = new ConflictNews(journal, ConflictCopies.open(context, root));
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
-  if (shared !== null) tellOfGroup(output, root, replica.server, shared);
+  if (shared !== null) tellOfGroup(output, root, replica.where, shared);
   watcher = startWatcher(root, {
     clock: systemClock,
     network: isNetworkFileSystem(root),

@@ -1,7 +1,9 @@
 /**
- * How this user gets into a server: one file for each, `servers/<host>_<port>.json` in the state directory, mode 0600.
- * The server leaves one for its own Unix user, as `localhost_<port>`.
+ * How this user gets into a server: one file for each, `servers/<host>_<port>.json` in the state directory, mode 0600;
+ * for further users of the same server `servers/<host>_<port>@<user>.json`. The server leaves one for its own Unix user,
+ * as `localhost_<port>`. A synced directory remembers which one opens its server.
  */
+import { createHash } from "node:crypto";
 import type { Id } from "../protocol/messages.ts";
 import { type Address, isOwnHost, parseAddress } from "../system/address.ts";
 import { makePrivateDir, readPrivateFile, writePrivateFile } from "../system/private_file.ts";
@@ -48,6 +50,15 @@ export function readCredential(server: string, dir: string = stateDir()): Creden
   return readKey(credentialKey(parseAddress(server)), dir);
 }
 
+/**
+ * The credential that a directory remembers for `server`: the one with this key, or, if the key is empty, the one for
+ * the address. `null` if there is none.
+ * @throws as {@link readCredential}
+ */
+export function readRemembered(server: string, key: string, dir: string = stateDir()): Credential | null {
+  return key === "" ? readCredential(server, dir) : isKey(key) ? readKey(key, dir) : null;
+}
+
 /** Every stored credential, by key. One that cannot be used is listed with its problem. */
 export function listCredentials(dir: string = stateDir()): StoredCredential[] {
   return keysIn(dir).map((key) => {
@@ -71,6 +82,41 @@ export function writeCredential(
   const path = pathOf(credentialKey(parseAddress(at)), dir);
   makePrivateDir(`${dir}/servers`);
   writePrivateFile(path, credentialText(credential));
+}
+
+/**
+ * Stores `credential` beside those of other users of the same server, and in place of one that the same user had.
+ * Durable when it returns.
+ *
+ * @returns its key
+ */
+export function addCredential(credential: Credential, dir: string = stateDir()): string {
+  const address = credentialKey(parseAddress(credential.server));
+  const key = isTaken(address, credential, dir) ? `${address}@${userPart(credential.user)}` : address;
+  makePrivateDir(`${dir}/servers`);
+  writePrivateFile(pathOf(key, dir), credentialText(credential));
+  return key;
+}
+
+/** Whether another user has this key. */
+function isTaken(key: string, { user }: Credential, dir: string): boolean {
+  try {
+    const there = readKey(key, dir);
+    return there !== null && there.user !== user;
+  } catch {
+    // Nobody can use it any more.
+    return false;
+  }
+}
+
+/** A user's name as a part of a file name; two names never give the same. */
+function userPart(user: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(user)) return user;
+  return `~${createHash("sha256").update(user).digest("hex").slice(0, 32)}`;
+}
+
+function isKey(key: string): boolean {
+  return key.length <= 300 && !key.startsWith(".") && !/[\/\0]/.test(key);
 }
 
 /** What {@link parseCredential} reads. */

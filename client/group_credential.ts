@@ -13,17 +13,18 @@ import {
   credentialKey,
   credentialText,
   parseCredential,
-  readCredential,
+  readRemembered,
 } from "./credentials.ts";
 
 /**
  * The credential for `server` (`host:port` or `host`): the one of the folder at `root`, if a group shares it; or this
  * user's own; or the one that the server left for a group. `null` if there is none.
  *
+ * @param key which of the user's own the folder remembers; empty: the one for the address
  * @throws {AddressError | CredentialError | ExposedFileError}
  */
-export function findCredential(server: string, root: string | null): Credential | null {
-  return (root === null ? null : readFolderCredential(root, server)) ?? readCredential(server) ??
+export function findCredential(server: string, root: string | null, key = ""): Credential | null {
+  return (root === null ? null : readFolderCredential(root, server)) ?? readRemembered(server, key) ??
     readLeftCredential(server);
 }
 
