@@ -105,7 +105,7 @@ is_private() {
 # Whether this version stands in the directory $1, private and untouched since it was sealed.
 is_ready() {
   # shellcheck disable=SC3067 # Not in the standard, but in every shell that is a system's sh.
-  [ -O "$1" ] && [ ! -L "$1" ] && [ -f "$1/seal" ] && [ -x "$1/fsync" ] || return 1
+  [ -O "$1" ] && [ -f "$1/seal" ] && [ -x "$1/fsync" ] || return 1
   seen=$(look "$1" "fsync $names") || return 1
   found=$1
   # shellcheck disable=SC2086

@@ -223,6 +223,7 @@ Deno.test("what is damaged is noticed and unpacked anew", async (t) => {
     ["a file of the program is gone", (version) => Deno.removeSync(`${version}/lib/a.js`)],
     ["a file has the same size and time and other contents", (version) => swap(`${version}/lib/main.js`)],
     ["nothing was finished", (version) => Deno.removeSync(`${version}/seal`)],
+    ["others may look into it", (version) => Deno.chmodSync(version, 0o755)],
     ["the directory is a file", (version) => {
       Deno.removeSync(version, { recursive: true });
       Deno.writeTextFileSync(version, "");
@@ -240,6 +241,7 @@ Deno.test("what is damaged is noticed and unpacked anew", async (t) => {
       assert(answer.stdout.includes("// the program\n"));
       assertEquals(Deno.readTextFileSync(`${box.version()}/lib/a.js`), "export default 1;\n");
       assertEquals(Deno.readTextFileSync(`${box.version()}/fsync`), TELL);
+      assertEquals(Deno.statSync(box.version()).mode! & 0o777, 0o700);
     });
   }
 });
@@ -360,6 +362,13 @@ mountTest("a cache in which others can write is passed over, before and after it
     const answer = await box.runAfter(`chmod 777 "${box.path}/${open}"`);
     assertElsewhere(answer, `${box.cache}/fsync`, /other users can change it$/);
   }
+});
+
+mountTest("nothing is made where others can write", async () => {
+  using box = new Box();
+  const answer = await box.runAfter(`chmod 777 "${box.cache}"`);
+  assertElsewhere(answer, `${box.cache}/fsync`, /other users can change it$/);
+  assertEquals([...Deno.readDirSync(box.cache)], []);
 });
 
 mountTest("a directory in /var/tmp that others made is not trusted", async () => {
