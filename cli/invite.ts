@@ -38,8 +38,7 @@ export const invite: Command = {
     { name: "revoke", value: "N", help: "take an invitation back" },
     DATA_FLAG,
   ],
-  example:
-    "fsync invite ann\nfsync invite ben --group staff --read-only --expires 7d --host files.example.org:65432",
+  example: "fsync invite ann\nfsync invite ben --group staff --expires 7d --host files.example.org",
   words: { min: 0, max: 1 },
   run: runInvite,
 };
