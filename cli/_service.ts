@@ -21,6 +21,7 @@ export class Service {
   #retry: ReturnType<typeof setTimeout> | null = null;
   #status = "";
   #reason = "";
+  #stopping = false;
 
   private constructor(notifier: Notifier | null, watchdogMs: number | null) {
     this.#notifier = notifier;
@@ -44,12 +45,12 @@ export class Service {
     if (this.#watchdogMs !== null) {
       this.#watchdog = setInterval(() => this.#notifier?.send("WATCHDOG=1"), this.#watchdogMs / 2);
     }
-    stop.addEventListener("abort", () => this.#notifier?.send("STOPPING=1\nSTATUS=stopping"), { once: true });
+    stop.addEventListener("abort", () => this.#stop(), { once: true });
   }
 
   /** What `systemctl status` shows. */
   status(text: string): void {
-    if (text === this.#status) return;
+    if (text === this.#status || this.#stopping) return;
     this.#status = text;
     this.#notifier?.send(`STATUS=${oneLine(text)}`);
   }
@@ -66,6 +67,11 @@ export class Service {
     if (this.#watchdog !== null) clearInterval(this.#watchdog);
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#notifier?.close();
+  }
+
+  #stop(): void {
+    this.#stopping = true;
+    this.#notifier?.send("STOPPING=1\nSTATUS=stopping");
   }
 
   #sendSurely(message: string, tries = 0): void {

@@ -24,6 +24,7 @@ Deno.test("a service says that it is ready, what it does, and that it ends", () 
   service.note({ type: "disconnected", reason: "no route\nto host" });
   service.note({ type: "state", state: "unreachable" });
   stop.abort();
+  service.note({ type: "state", state: "stopped" });
   service.close();
   assertEquals(manager.receive(), [
     "READY=1\nSTATUS=watching docs",

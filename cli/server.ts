@@ -9,6 +9,7 @@ import { type FolderNumbers, METRICS_FLAG, type Numbers, serveMetrics } from "./
 import { onReload } from "./_reload.ts";
 import { prepareRoot } from "./_replica.ts";
 import { Server } from "./_serve.ts";
+import { Service } from "./_service.ts";
 
 export const DEFAULT_SERVER_DIR = "./server_files";
 
@@ -68,6 +69,8 @@ export async function startServer(
     journal: (dir, output) => new Journal(dir, output, settings),
   });
   output.line(`Server listening on ${server.address}`);
+  const service = Service.open();
+  service.ready(`listening on ${server.address}`, signal);
   const metrics = serveMetrics(context, () => numbersOf(server));
   const endReload = onReload(context, (changed) => {
     settings = journalOptions(changed);
@@ -75,6 +78,7 @@ export async function startServer(
     adjustLine(line, changed);
   });
   const done = server.run(signal).finally(() => {
+    service.close();
     endReload();
     void metrics?.close();
   });

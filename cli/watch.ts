@@ -16,6 +16,7 @@ import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
 import { FOLDER_FLAG } from "./_binding.ts";
 import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
+import { Service } from "./_service.ts";
 import { adviseOnWatcher } from "./_watching.ts";
 
 export const watch: Command = {
@@ -52,12 +53,14 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   const root = prepareRoot(dir);
   const shared = initGroup(context, root);
   const journal = new Journal(`${root}/.fsync`, output, journalOptions(context));
+  const service = Service.open();
   let watcher: Watcher | null = null;
   const replica = openReplica(context, {
     root,
     role: "watch",
     onEvent: (event) => {
       journal.note(event);
+      service.note(event);
       if (event.type === "conflict") news.noteOwn(event);
     },
     onLooked: (ms, directories) => watcher?.scanned(ms, directories),
@@ -65,6 +68,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
   });
   const news = new ConflictNews(journal, ConflictCopies.open(context, root));
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
+  service.ready(`watching ${root}`, signal);
   if (shared !== null) tellOfGroup(output, root, replica.where, shared);
   watcher = startWatcher(root, {
     clock: systemClock,
@@ -99,5 +103,6 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     watcher.close();
     replica.close();
     journal.close();
+    service.close();
   }
 }
