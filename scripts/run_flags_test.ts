@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import config from "../deno.json" with { type: "json" };
-import { ENVIRONMENT, PROGRAMS, RUN_FLAGS, SYSTEM } from "./run_flags.ts";
+import { ENVIRONMENT, PERMISSIONS, PROGRAMS, RUN_FLAGS, SYSTEM } from "./run_flags.ts";
 
 const ROOT = fromFileUrl(new URL("../", import.meta.url));
 const ROOMS = ["cli", "client", "core", "protocol", "server", "system", "watcher"];
@@ -30,6 +30,14 @@ Deno.test("only what install needs is started, in one place, and nothing below /
   const direct = matches(/\bDeno\.(\w+)\([`"']\/(?:dev|proc|sys)\b/g);
   // Its place is where libc cannot be called.
   assertEquals(direct.filter(({ file }) => file !== "system/deno_sys.ts"), []);
+});
+
+Deno.test("docs/security.md names each permission", () => {
+  const text = Deno.readTextFileSync(`${ROOT}docs/security.md`);
+  const section = text.split("\n## ").find((part) => part.startsWith("Permissions of the process"))!;
+  const flags = PERMISSIONS.map((flag) => flag.replace(/=.*/, "="));
+  const all = [...flags, ...ENVIRONMENT, ...SYSTEM, ...PROGRAMS];
+  assertEquals(all.filter((name) => !section.includes(`\`${name}\``)), []);
 });
 
 function maySee(name: string): boolean {
