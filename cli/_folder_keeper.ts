@@ -23,6 +23,8 @@ export interface KeeperOptions {
   /** What the control sockets answer. */
   readonly control: () => ServedBy["control"];
   readonly endSessions: (folder: string) => Promise<void>;
+  /** How often a folder that cannot be served is tried again, ms. */
+  readonly retryMs?: number;
 }
 
 /** A folder that is served, or is to be: what ends it, and when it has ended. */
@@ -31,7 +33,7 @@ interface Kept {
   readonly ended: Promise<void>;
 }
 
-/** A folder that cannot be served is tried again so often, ms: a disk may have been mounted. */
+/** Soon enough for a disk that was mounted, ms. */
 const RETRY_MS = 30_000;
 
 /** How the owner's commands change what is served. The accounts know of the folder already, or do not any more. */
@@ -107,7 +109,7 @@ export class FolderKeeper implements FolderControl {
   }
 
   async #serve(name: string, path: string, first: ServedFolder | null, signal: AbortSignal): Promise<void> {
-    const { control, endSessions } = this.#options;
+    const { control, endSessions, retryMs = RETRY_MS } = this.#options;
     let next = first;
     while (!signal.aborted) {
       try {
@@ -126,7 +128,7 @@ export class FolderKeeper implements FolderControl {
       }
       this.#served.delete(name);
       this.#ending.delete(name);
-      await systemClock.sleep(RETRY_MS, signal);
+      await systemClock.sleep(retryMs, signal);
     }
   }
 
