@@ -1,6 +1,12 @@
 /** The owner's requests about users and rights: answered by the running server, or here where none runs. */
 import { parsePath } from "../core/path.ts";
-import { AccountError, type Accounts, type Device, type User } from "../server/accounts/accounts.ts";
+import {
+  AccountError,
+  type Accounts,
+  type Device,
+  MAIN_FOLDER,
+  type User,
+} from "../server/accounts/accounts.ts";
 import { openServerAccounts } from "../server/accounts/former.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
 import { askControl, ControlError } from "../system/control_socket.ts";
@@ -19,6 +25,7 @@ import type {
 import type { Context, Flag } from "./_command.ts";
 import { explain, type Explained, type Outcome, SetupError } from "./_exit.ts";
 import { addFolder, type FolderControl, removeFolder } from "./_folders.ts";
+import { readHome } from "./_folder_home.ts";
 import { prepareGuest } from "./_invite.ts";
 import { FolderBusy, socketOf } from "./_replica.ts";
 import { serverRoot } from "./_upkeep.ts";
@@ -29,6 +36,10 @@ export const DATA_FLAG: Flag = {
   value: "DIR",
   help: "the server's directory (default ./server_files)",
 };
+
+/** How long a server that starts is waited for: it has the folder before it answers. */
+const START_TRIES = 15;
+const START_PAUSE_MS = 200;
 
 /** Where requests are answered. */
 export interface AccountsDesk {
@@ -47,17 +58,52 @@ export interface AccountsDesk {
 /** What an answer looks like on its way: errors keep their hints. */
 export type AccountOutcome = { readonly answer: unknown } | { readonly refused: Explained };
 
+export interface ServerPlace {
+  /** Real path of the server's own directory. */
+  readonly root: string;
+  /** The folder that was named. */
+  readonly folder: string;
+}
+
+/** The server that `--data` means: by its own directory, or by that of a folder that was added. @throws {SetupError} */
+export function serverPlace(context: Context): ServerPlace {
+  const dir = serverRoot(context, "./server_files");
+  const home = readHome(dir);
+  if (home === null) return { root: dir, folder: MAIN_FOLDER };
+  if (home.server !== null) return { root: home.server, folder: home.name };
+  throw new SetupError(
+    "failed",
+    `Cannot use "${dir}": its server has let go of it`,
+    "name that server's directory: --data DIR",
+  );
+}
+
 /** @throws {SetupError} with the reason of a refusal */
 export async function askAccounts<T extends AccountTopic>(
   context: Context,
   question: AccountRequest<T>,
 ): Promise<AccountAnswer<T>> {
-  const root = serverRoot(context, "./server_files");
+  const { root } = serverPlace(context);
   const request = question as unknown as AccountRequest;
-  const outcome = await askServer(root, request) ?? await answerHere(root, request);
+  const outcome = await askAnybody(root, request);
   if ("answer" in outcome) return outcome.answer as AccountAnswer<T>;
   const { outcome: exit, message, hint } = outcome.refused;
   throw new SetupError(exit, message, hint);
+}
+
+/** @throws {FolderBusy | RecordsError | SetupError} */
+async function askAnybody(root: string, request: AccountRequest): Promise<AccountOutcome> {
+  for (let left = START_TRIES;; left--) {
+    const outcome = await askServer(root, request);
+    if (outcome !== null) return outcome;
+    try {
+      return await answerHere(root, request);
+    } catch (error) {
+      // A server that is just starting, or ending, has the folder and does not answer.
+      if (!(error instanceof FolderBusy) || left === 0) throw error;
+    }
+    await systemClock.sleep(START_PAUSE_MS);
+  }
 }
 
 /** `null` if no server runs. */

@@ -1,9 +1,8 @@
 import { resolve } from "@std/path";
 import type { Command, Context } from "./_command.ts";
 import { EXIT, UsageError } from "./_exit.ts";
-import { askAccounts, DATA_FLAG } from "./_accounts.ts";
+import { askAccounts, DATA_FLAG, serverPlace } from "./_accounts.ts";
 import { tableLines } from "./_table.ts";
-import { serverRoot } from "./_upkeep.ts";
 import { chooseVerb } from "./_verb.ts";
 
 export const folder: Command = {
@@ -30,7 +29,7 @@ export const folder: Command = {
 
 async function list(context: Context): Promise<number> {
   const { output } = context;
-  const root = serverRoot(context, "./server_files");
+  const { root } = serverPlace(context);
   const rows = await askAccounts(context, { do: "folders" });
   const folders = rows.map(({ name, path }) => ({ name, path: path ?? root }));
   if (output.json) output.document({ result: "ok", folders });

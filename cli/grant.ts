@@ -2,13 +2,12 @@ import { existsSync } from "@std/fs";
 import type { Access, Subject } from "../core/access.ts";
 import { displayPath } from "../core/path.ts";
 import { MAIN_FOLDER } from "../server/accounts/accounts.ts";
-import { askAccounts, DATA_FLAG } from "./_accounts.ts";
+import { askAccounts, DATA_FLAG, serverPlace } from "./_accounts.ts";
 import type { GrantRow } from "./_account_requests.ts";
 import { type Command, type Context, nearest } from "./_command.ts";
 import { EXIT, UsageError } from "./_exit.ts";
 import { readPrefix } from "./_grant_prefix.ts";
 import { tableLines } from "./_table.ts";
-import { serverRoot } from "./_upkeep.ts";
 
 export const grant: Command = {
   name: "grant",
@@ -50,7 +49,7 @@ async function runGrant(context: Context): Promise<number> {
   if (subject === null) {
     throw new UsageError(`Cannot grant "${path}": say to whom`, "with --user NAME or --group NAME");
   }
-  const folder = context.value("folder") ?? MAIN_FOLDER;
+  const folder = context.value("folder") ?? serverPlace(context).folder;
   const right = readRight(context, word);
   const root = await rootOf(context, folder);
   const prefix = readPrefix(path, root);
@@ -105,10 +104,10 @@ function readRight(
 
 /** Where the files of a folder lie. */
 async function rootOf(context: Context, folder: string): Promise<string> {
-  const main = serverRoot(context, "./server_files");
-  if (folder === MAIN_FOLDER) return main;
+  const { root } = serverPlace(context);
+  if (folder === MAIN_FOLDER) return root;
   const folders = await askAccounts(context, { do: "folders" });
-  return folders.find(({ name }) => name === folder)?.path ?? main;
+  return folders.find(({ name }) => name === folder)?.path ?? root;
 }
 
 async function list(context: Context): Promise<number> {

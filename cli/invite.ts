@@ -1,12 +1,12 @@
 import { formatInvitation } from "../client/invitation.ts";
 import { SECRET_BYTES } from "../protocol/limits.ts";
-import { type Invitation, MAIN_FOLDER } from "../server/accounts/accounts.ts";
+import type { Invitation } from "../server/accounts/accounts.ts";
 import { tokenHash } from "../server/auth.ts";
 import { parseAddress } from "../system/address.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemRandom } from "../system/random.ts";
 import { pinOf } from "../system/server_pin.ts";
-import { askAccounts, DATA_FLAG } from "./_accounts.ts";
+import { askAccounts, DATA_FLAG, serverPlace } from "./_accounts.ts";
 import type { Invited } from "./_account_requests.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT, UsageError } from "./_exit.ts";
@@ -61,7 +61,7 @@ async function make(context: Context, user: string): Promise<number> {
     group: context.value("group") ?? null,
     readOnly: context.on("read-only"),
     validMs: parseSpan("expires", context.value("expires") ?? "24h"),
-    folder: context.value("folder") ?? MAIN_FOLDER,
+    folder: context.value("folder") ?? serverPlace(context).folder,
     secretHash: tokenHash(secret).toHex(),
   });
   const { caPem, listens } = invited;

@@ -85,7 +85,15 @@ for (const [mode, running] of MODES) {
     );
     await refused(world, "folder add more --path server_files/deeper", USAGE);
     assert((await table(world, "folder list"))[1]?.startsWith("photos "));
+    if (running) {
+      // By the directory of an added folder its server is meant, and that folder.
+      await ok(world, "grant photos/2025 --user ben write --data photos");
+      assertEquals(await table(world, "grant list --folder photos"), ["photos 2025 user ben write"]);
+    }
     await ok(world, "folder remove photos");
+    if (running) {
+      assertStringIncludes(await refused(world, "user list --data photos", FAILED), "let go of it");
+    }
     assert(Deno.statSync(world.path("photos")).isDirectory);
 
     const { devices } = await json<{ devices: { id: string; user: string }[] }>(world, "device list");
