@@ -79,7 +79,10 @@ Deno.test("auth: whoever comes in is told what it may do", () => {
   const admitted = enter(accounts(), "bb", TOKEN);
   assert(admitted !== null);
   assertEquals(admitted.membership.user, "ben");
-  assertEquals(admitted.membership.rules.map(({ prefix, access }) => [prefix, access]), [["docs" as never, "read"]]);
+  assertEquals(admitted.membership.rules.map(({ prefix, access }) => [prefix, access]), [[
+    "docs" as never,
+    "read",
+  ]]);
 });
 
 Deno.test("auth: a grant that is taken back closes the door at once, and one that is given opens it", () => {
