@@ -9,7 +9,7 @@ import {
 } from "../server/accounts/accounts.ts";
 import { openServerAccounts } from "../server/accounts/former.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
-import { askControl, ControlError } from "../system/control_socket.ts";
+import { askFolder, ControlError } from "../system/control_socket.ts";
 import { isLocked, lockFolder } from "../system/folder_lock.ts";
 import { readPrivateFile } from "../system/private_file.ts";
 import { systemRandom } from "../system/random.ts";
@@ -27,7 +27,7 @@ import { explain, type Explained, type Outcome, SetupError } from "./_exit.ts";
 import { addFolder, type FolderControl, removeFolder } from "./_folders.ts";
 import { readHome } from "./_folder_home.ts";
 import { prepareGuest } from "./_invite.ts";
-import { FolderBusy, socketOf } from "./_replica.ts";
+import { FolderBusy } from "./_replica.ts";
 import { serverRoot } from "./_upkeep.ts";
 import { ownerName } from "./_user.ts";
 
@@ -109,7 +109,7 @@ async function askAnybody(root: string, request: AccountRequest): Promise<Accoun
 /** `null` if no server runs. */
 async function askServer(root: string, request: AccountRequest): Promise<AccountOutcome | null> {
   try {
-    return await askControl(socketOf(root), { ask: "accounts", request }) as AccountOutcome;
+    return await askFolder(root, { ask: "accounts", request }) as AccountOutcome;
   } catch (error) {
     if (!(error instanceof ControlError)) throw error;
     if (error.code === "not_running") return null;

@@ -1,7 +1,7 @@
 /** What a running `watch` or `server` answers on its control socket, and how to ask it. */
 import type { Engine, EngineStatus } from "../client/engine.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
-import { askControl, ControlError, type ControlServer, serveControl } from "../system/control_socket.ts";
+import { askFolder, ControlError, type ControlServer, serveControl } from "../system/control_socket.ts";
 import type { Accounts } from "../server/accounts/accounts.ts";
 import { systemClock } from "../system/clock.ts";
 import { readPrivateFile } from "../system/private_file.ts";
@@ -125,7 +125,7 @@ export async function askRunning(
   timeoutMs?: number,
 ): Promise<LiveStatus | null> {
   try {
-    return await askControl(socketOf(root), request, timeoutMs) as LiveStatus;
+    return await askFolder(root, request, timeoutMs) as LiveStatus;
   } catch (error) {
     if (error instanceof ControlError && error.code === "not_running") return null;
     throw error;

@@ -52,11 +52,11 @@ export function serviceThings(places: Places, service: Service): Thing[] {
   const name = instanceName(kind, dir);
   const wants = `${places.unitLinks}/${wantedBy(kind, places.system)}.wants/${name}`;
   const target = `${places.units}/${templateName(kind)}`;
-  const things: Thing[] = [thing(wants, "start by itself", { kind: "link", target }, id)];
+  const things: Thing[] = [thing(wants, "start-up link", { kind: "link", target }, id)];
   if (owner === null) return things;
   const unit = name.replace(/\.timer$/, ".service");
   things.push(
-    text(`${places.unitLinks}/${unit}.d/fsync.conf`, "whose service it is", ownerDropIn(owner), id),
+    text(`${places.unitLinks}/${unit}.d/fsync.conf`, "owner of a service", ownerDropIn(owner), id),
   );
   return things;
 }

@@ -21,13 +21,13 @@ import {
 import { repack } from "../server/upkeep/repack.ts";
 import { repairStore } from "../server/upkeep/repair.ts";
 import { systemClock } from "../system/clock.ts";
-import { askControl, ControlError } from "../system/control_socket.ts";
+import { askFolder, ControlError } from "../system/control_socket.ts";
 import type { ReadDisk } from "../system/disk.ts";
 import { isLocked, lockFolder } from "../system/folder_lock.ts";
 import { systemRandom } from "../system/random.ts";
 import type { Context } from "./_command.ts";
 import { SetupError } from "./_exit.ts";
-import { FolderBusy, socketOf } from "./_replica.ts";
+import { FolderBusy } from "./_replica.ts";
 
 /** What an owner's command asks of the store. */
 export interface PruneRequest {
@@ -174,7 +174,7 @@ export async function askUpkeep<T extends UpkeepAnswer>(
   request: UpkeepRequest,
 ): Promise<T | null> {
   try {
-    return await askControl(socketOf(root), { ask: "upkeep", request }, ANSWER_MS_MAX) as T;
+    return await askFolder(root, { ask: "upkeep", request }, ANSWER_MS_MAX) as T;
   } catch (error) {
     if (error instanceof ControlError && error.code === "not_running") return null;
     throw error;

@@ -7,7 +7,7 @@ import { hash } from "node:crypto";
 import { basename, dirname, resolve } from "@std/path";
 import { groupOfDir, groupOfFolder } from "./group_area.ts";
 import { makePrivateDir } from "./private_file.ts";
-import { runtimeDir } from "./state_dirs.ts";
+import { runtimeDir, runtimeDirs } from "./state_dirs.ts";
 
 /** Nobody listens, or the exchange failed. */
 export class ControlError extends Error {
@@ -73,6 +73,26 @@ export async function askControl(path: string, request: unknown, timeoutMs = ASK
     clearTimeout(timer);
     conn.close();
   }
+}
+
+/**
+ * Asks whoever works on `folder`, wherever among `dirs` it listens: in the session of this user, or as a service.
+ * @throws {ControlError} as {@link askControl}; not_running if nobody listens anywhere
+ */
+export async function askFolder(
+  folder: string,
+  request: unknown,
+  timeoutMs = ASK_MS_MAX,
+  dirs: readonly string[] = runtimeDirs(),
+): Promise<unknown> {
+  for (const dir of dirs) {
+    try {
+      return await askControl(controlSocketPath(folder, dir), request, timeoutMs);
+    } catch (error) {
+      if (!(error instanceof ControlError && error.code === "not_running")) throw error;
+    }
+  }
+  throw new ControlError("not_running", `Nothing runs on "${folder}"`);
 }
 
 class SocketServer implements ControlServer {

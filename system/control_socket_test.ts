@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import {
   askControl,
+  askFolder,
   ControlError,
   type ControlHandler,
   controlSocketPath,
@@ -110,6 +111,20 @@ Deno.test("a folder has one socket, by whatever path it is named", () => {
   assertMatch(path, /^\/run\/x\/[0-9a-f]{32}\.sock$/);
   assertEquals(controlSocketPath(`${dir.path}/link/../link`, "/run/x"), path);
   assertNotEquals(controlSocketPath(`${dir.path}/b`, "/run/x"), path);
+});
+
+Deno.test("whoever works on a folder is found where it listens", async () => {
+  using dir = tempDir();
+  Deno.mkdirSync(`${dir.path}/docs`);
+  const dirs = ["a", "b", "c"].map((name) => `${dir.path}/${name}`);
+  const ask = () => askFolder(`${dir.path}/docs`, "who?", 1000, dirs);
+  const error = await assertRejects(ask, ControlError);
+  assertEquals(error.code, "not_running");
+  const server = await serveControl(controlSocketPath(`${dir.path}/docs`, dirs[1]), () => "b");
+  Deno.mkdirSync(dirs[0]!);
+  leaveStaleSocket(controlSocketPath(`${dir.path}/docs`, dirs[0]));
+  assertEquals(await ask(), "b");
+  server.close();
 });
 
 /** Deno removes the path that a listener was bound to; a killed process does not. */

@@ -34,6 +34,19 @@ export function sessionDir(env: Environment = processEnvironment): string | null
   return xdg(env, "XDG_RUNTIME_DIR") ?? ownRunDir();
 }
 
+/** Below this systemd makes a directory of sockets for each service of the system. Only root can put one there. */
+const SERVICES_DIR = "/run/fsync";
+
+/** Where sockets that this user may reach can be: the user's own directory, and those of the user's services. */
+export function runtimeDirs(
+  env: Environment = processEnvironment,
+  services: string = SERVICES_DIR,
+): string[] {
+  const own = runtimeDir(env);
+  if (override(env) !== null) return [own];
+  return [own, ...namesIn(services).map((name) => `${services}/${name}/fsync`).filter(isReachable)];
+}
+
 /**
  * Credentials that servers leave for a Unix group of their machine. Only root can make it there, so whoever it belongs
  * to was chosen by root. `FSYNC_SHARED_DIR` names another place.
@@ -77,5 +90,23 @@ function ownRunDir(): string | null {
     return isDirectory && owner === uid ? dir : null;
   } catch {
     return null;
+  }
+}
+
+function isReachable(dir: string): boolean {
+  const self = Deno.uid();
+  try {
+    return self === 0 || Deno.lstatSync(dir).uid === self;
+  } catch {
+    return false;
+  }
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].map(({ name }) => name);
+  } catch {
+    // Not there: then no service of the system runs.
+    return [];
   }
 }
