@@ -1,6 +1,8 @@
 /** The server of a simulated world: production folder, sessions and owner's engine over memory. */
 import { Engine } from "../../client/engine.ts";
 import type { EngineEvent } from "../../client/events.ts";
+import type { Access, Rights } from "../../core/access.ts";
+import type { SyncPath } from "../../core/path.ts";
 import { MAIN_FOLDER } from "../../server/accounts/accounts.ts";
 import { tokenHash } from "../../server/auth.ts";
 import { Folder } from "../../server/folder.ts";
@@ -84,6 +86,23 @@ export class ServerMachine {
     const right = { access: "write", history: true } as const;
     this.#accounts.grant(MAIN_FOLDER, null, { kind: "user", name: user }, right);
     this.#accounts.addDevice({ id, name, user, tokenHash: tokenHash(token) });
+  }
+
+  /** Changes what a user may do, in the place of all that it might. What is left out, is forbidden. */
+  regrant(user: string, rights: ReadonlyMap<SyncPath | null, Access>): void {
+    const subject = { kind: "user", name: user } as const;
+    for (const grant of [...this.#accounts.grants(MAIN_FOLDER)]) {
+      if (grant.subject.name !== user || rights.has(grant.prefix)) continue;
+      this.#accounts.grant(MAIN_FOLDER, grant.prefix, subject, null);
+    }
+    for (const [prefix, access] of rights) {
+      this.#accounts.grant(MAIN_FOLDER, prefix, subject, { access, history: false });
+    }
+  }
+
+  /** What a user may do. */
+  rightsOf(user: string): Rights {
+    return this.#accounts.membership(user, MAIN_FOLDER)!.rights;
   }
 
   start(): void {
