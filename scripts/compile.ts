@@ -11,6 +11,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { ensureDirSync } from "@std/fs";
+import { resolve } from "@std/path";
 import config from "../deno.json" with { type: "json" };
 import type { Build } from "../cli/_build.ts";
 import { bundle } from "./compile/bundle.ts";
@@ -52,7 +53,7 @@ function readOptions(words: readonly string[]): Options {
   }
   return {
     targets,
-    outdir: args.outdir,
+    outdir: resolve(args.outdir),
     selfExtracting: args["self-extracting"] || args.runtime !== undefined,
     runtime: args.runtime ?? null,
     level: args.fast ? 1 : 9,
@@ -99,9 +100,9 @@ async function buildCompiled(
 ): Promise<void> {
   await withStage({ kind: "compiled", commit }, async (stage) => {
     for (const target of targets) {
-      const output = `${outdir}/${fileName(target)}`;
-      await denoCompile(stage, target, output);
-      tell(target, output, `deno compile, Deno ${Deno.version.deno}`);
+      await put(target, outdir, `deno compile, Deno ${Deno.version.deno}`, async (path) => {
+        await denoCompile(stage, target, path);
+      });
     }
   });
 }
@@ -116,9 +117,8 @@ async function buildSelfExtracting(options: Options, targets: readonly Target[],
           ? readOwnRuntime(options.runtime!, target)
           : readRuntime(runtimes, target);
         const parts = { version: config.version, target, runtime, library, level: options.level };
-        const output = `${options.outdir}/${fileName(target)}`;
-        replace(output, selfExtracting(parts));
-        tell(target, output, `self-extracting, Deno ${runtimes === null ? "given" : runtimeVersion(target)}`);
+        const how = `self-extracting, Deno ${runtimes === null ? "given" : runtimeVersion(target)}`;
+        await put(target, options.outdir, how, (path) => Deno.writeFile(path, selfExtracting(parts)));
       }
     } finally {
       if (runtimes !== null) Deno.removeSync(runtimes, { recursive: true });
@@ -133,21 +133,29 @@ function readOwnRuntime(path: string, target: Target): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);
 }
 
-/** In one step: the old file may be running. */
-function replace(path: string, bytes: Uint8Array): void {
-  Deno.writeFileSync(`${path}.new`, bytes);
-  Deno.chmodSync(`${path}.new`, 0o755);
-  Deno.renameSync(`${path}.new`, path);
+/** Writes the file of a target under another name, tries it, and puts it in its place: the old one may be running. */
+async function put(target: Target, outdir: string, how: string, write: (path: string) => Promise<void>) {
+  const output = `${outdir}/${fileName(target)}`;
+  const path = `${output}.new`;
+  await write(path);
+  try {
+    Deno.chmodSync(path, 0o755);
+    const answer = target === ownTarget() ? tried(path) : `not tried: it is for ${target.machine}`;
+    console.log(`${output} (${how}, ${(Deno.statSync(path).size / 1e6).toFixed(1)} MB)\n  ${answer}`);
+    Deno.renameSync(path, output);
+  } catch (error) {
+    Deno.removeSync(path);
+    throw error;
+  }
 }
 
-function tell(target: Target, path: string, how: string): void {
-  console.log(`${path} (${how}, ${(Deno.statSync(path).size / 1e6).toFixed(1)} MB)`);
-  if (target !== ownTarget()) return;
+/** What the built file says of itself. @throws {Error} if it does not start */
+function tried(path: string): string {
   const cache = Deno.makeTempDirSync({ prefix: "fsync-try-" });
-  const answer = askTool(Deno.realPathSync(path), ["version"], ".", { XDG_CACHE_HOME: cache });
+  const answer = askTool(path, ["version"], cache, { XDG_CACHE_HOME: cache });
   Deno.removeSync(cache, { recursive: true });
-  if (answer === null) throw new Error(`Cannot use "${path}": it does not start`);
-  console.log(`  ${answer}`);
+  if (answer?.startsWith("fsync ")) return answer;
+  throw new Error("Cannot use what was built: it does not start (is DENORT_BIN a runtime of this Deno?)");
 }
 
 /** Lists what stands in `outdir`, also from an earlier run for another target. */

@@ -11,8 +11,7 @@ const BUILD_FILE = "cli/_build.ts";
 
 /** Copies the sources into a new temporary directory and returns it; the caller removes it. */
 export function stageSources(build: Build): string {
-  // Its real path, so that the bundler's relative paths can be told from it.
-  const stage = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "fsync-build-" }));
+  const stage = Deno.makeTempDirSync({ prefix: "fsync-build-" });
   for (const part of [...PARTS, ...ROOMS]) copy(`${ROOT}${part}`, `${stage}/${part}`);
   const text = Deno.readTextFileSync(`${stage}/${BUILD_FILE}`);
   Deno.writeTextFileSync(`${stage}/${BUILD_FILE}`, withBuild(text, build));
@@ -26,11 +25,11 @@ export function withBuild(text: string, build: Build): string {
   return text.replace(stated, () => `export const BUILD: Build = ${JSON.stringify(build)};`);
 }
 
-/** The commit of the checkout, marked if a file of the program differs from it; `null` outside of git. */
+/** The commit of the checkout, marked if something that is built from differs from it; `null` outside of git. */
 export function currentCommit(): string | null {
   const head = askTool("git", ["rev-parse", "--short=12", "HEAD"], ROOT);
   if (head === null) return null;
-  const changes = askTool("git", ["status", "--porcelain", "--", ...PARTS, ...ROOMS], ROOT);
+  const changes = askTool("git", ["status", "--porcelain", "--", ...PARTS, ...ROOMS, "scripts"], ROOT);
   return changes === "" ? head : `${head}-dirty`;
 }
 

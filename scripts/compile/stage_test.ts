@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { withoutCachePaths } from "./bundle.ts";
 import { checksumLines } from "./checksums.ts";
 import { currentCommit, stageSources, withBuild } from "./stage.ts";
 import { isProgramFor, ownTarget, TARGETS } from "./targets.ts";
@@ -48,11 +47,6 @@ Deno.test("a build file without its line is refused", () => {
 Deno.test("the commit is that of the checkout, or unknown without one", () => {
   const found = currentCommit();
   assert(found === null || /^[0-9a-f]{12}(-dirty)?$/.test(found), String(found));
-});
-
-Deno.test("a bundle names packages, and not the cache of the machine that made it", () => {
-  const text = '// ../home/x/npm/host.example/diff/8.0.2/a.js\n"../home/x/npm/host.example/@a/b/c.js"() {';
-  assertEquals(withoutCachePaths(text, "../home/x/npm"), '// npm/diff/8.0.2/a.js\n"npm/@a/b/c.js"() {');
 });
 
 Deno.test("checksums are lines for sha256sum", () => {
