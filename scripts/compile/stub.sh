@@ -119,8 +119,13 @@ is_ready() {
 
 # Damaged, or a copy with times of its own: the contents decide.
 reseal() {
-  (cd -- "$1" && sums | sha256sum -c) >/dev/null 2>&1 || return 1
-  seal "$1" 2>/dev/null || :
+  if (cd -- "$1" && sums | sha256sum -c) >/dev/null 2>&1; then
+    seal "$1" 2>/dev/null || :
+  else
+    # Not to be looked through again and again.
+    rm -f -- "$1/seal"
+    return 1
+  fi
 }
 
 seal() {
