@@ -136,6 +136,11 @@ function noteOf(root: string): string {
   return `${root}/.fsync/server.json`;
 }
 
+/** Writes into a copy of an added folder that no server has it: any may add it. */
+export function noteCopy(root: string, name: string): void {
+  writeHome(root, { server: null, name });
+}
+
 function writeHome(root: string, home: FolderHome): void {
   writePrivateFile(noteOf(root), JSON.stringify({ format: FORMAT, ...home }, null, 2) + "\n");
 }

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { readVersions } from "./_records.ts";
 import { readTree } from "./_tree.ts";
-import { worldTest } from "./_world.ts";
+import { until, worldTest } from "./_world.ts";
 
 worldTest("a backup of a running server is a server of its own, with every version", async (world) => {
   await world.startServer();
@@ -19,7 +19,7 @@ worldTest("a backup of a running server is a server of its own, with every versi
   const first = await world.run(["backup", "copy", "--data", "server_files", "--json"]);
   assertEquals([first.code, first.stderr], [0, ""]);
   const again = await world.run(["backup", "copy", "--data", "server_files", "--json"]);
-  assertEquals(JSON.parse(again.stdout).files, 0, "nothing had changed");
+  assertEquals(JSON.parse(again.stdout).folders[0].files, 0, "nothing had changed");
   assertEquals((await world.run(["check", "--data", "copy"])).code, 0);
 
   // What comes after the backup is not in it.
@@ -57,9 +57,41 @@ worldTest("a backup needs no running server, and no place where something else i
   await server.stop();
   const offline = await world.run(["backup", "copy", "--data", "server_files"]);
   assertEquals([offline.code, offline.stderr], [0, ""]);
-  assertStringIncludes(offline.stdout, "Backed up to ");
+  assertStringIncludes(offline.stdout, "Backed up main to ");
   const wrong = await world.run(["backup", "a", "--data", "server_files"]);
   assertEquals(wrong.code, 1);
   assertStringIncludes(wrong.stderr, "something else is there");
   assertStringIncludes(wrong.stderr, "hint: ");
+});
+
+worldTest("the folders that were added to a server are backed up with it, and come back", async (world) => {
+  await world.startServer();
+  const add = ["folder", "add", "photos", "--path", "photos", "--data", "server_files"];
+  assertEquals((await world.run(add)).code, 0);
+  Deno.writeTextFileSync(world.path("photos/one.jpg"), "a photo");
+  await until("the photo is taken in", async () => {
+    const { stdout } = await world.run(["versions", "one.jpg", "--data", "photos", "--json"]);
+    return stdout.includes("created");
+  });
+  const done = await world.run(["backup", "copy", "--data", "server_files", "--json"]);
+  assertEquals([done.code, done.stderr], [0, ""]);
+  const folders = JSON.parse(done.stdout).folders as { folder: string; directory: string }[];
+  assertEquals(folders.map(({ folder }) => folder), ["main", "photos"]);
+  await world.server.stop();
+  // The disk is gone.
+  for (const dir of ["server_files", "photos"]) Deno.removeSync(world.path(dir), { recursive: true });
+  Deno.renameSync(world.path("copy/.fsync/folders/photos"), world.path("photos_again"));
+  Deno.renameSync(world.path("copy"), world.path("server_files"));
+  const back = ["folder", "add", "photos", "--path", "photos_again", "--data", "server_files"];
+  assertEquals((await world.run(["folder", "remove", "photos", "--data", "server_files"])).code, 0);
+  const added = await world.run(back);
+  assertEquals([added.code, added.stderr], [0, ""]);
+  await world.startServer();
+  await until("the photo is there again", () => {
+    try {
+      return Deno.readTextFileSync(world.path("photos_again/one.jpg")) === "a photo";
+    } catch {
+      return false;
+    }
+  });
 });
