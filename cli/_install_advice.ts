@@ -67,6 +67,7 @@ function aboutNothing(places: Places, services: readonly Service[]): string[] {
   ];
 }
 
-function quoted(text: string): string {
+/** For pasting into a shell. */
+export function quoted(text: string): string {
   return /^[\w/.:@%+,=~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -23,6 +23,9 @@ export type Content =
   | { readonly kind: "program"; readonly from: string }
   | { readonly kind: "link"; readonly target: string };
 
+/** What the executable is called in lists and in the record. */
+export const PROGRAM = "program";
+
 /** What fsync itself consists of. @param source the program's file */
 export function baseThings(
   places: Places,
@@ -30,7 +33,7 @@ export function baseThings(
   entries: readonly Entry[],
   options: { readonly units: boolean },
 ): Thing[] {
-  const things: Thing[] = [thing(places.executable, "program", { kind: "program", from: source })];
+  const things: Thing[] = [thing(places.executable, PROGRAM, { kind: "program", from: source })];
   for (const shell of SHELLS) {
     things.push(text(places.completions[shell], `completion for ${shell}`, completion(shell, entries)));
   }

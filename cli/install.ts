@@ -6,7 +6,7 @@ import type { Command, Context } from "./_command.ts";
 import { addJob, cronLine, readCrontab, writeCrontab } from "./_crontab.ts";
 import { EXIT, type Outcome, SetupError } from "./_exit.ts";
 import { carryOut, changes } from "./_install_carry.ts";
-import { adviceAfter } from "./_install_advice.ts";
+import { adviceAfter, quoted } from "./_install_advice.ts";
 import type { Places } from "./_install_places.ts";
 import { type FileStep, planFiles } from "./_install_plan.ts";
 import {
@@ -19,7 +19,7 @@ import {
 import { printSteps, stepRow } from "./_install_report.ts";
 import { placesFor, SCOPE_FLAGS } from "./_install_scope.ts";
 import { SERVICE_FLAGS, servicesToInstall } from "./_install_services.ts";
-import { baseThings, serviceId, serviceThings } from "./_install_things.ts";
+import { baseThings, PROGRAM, serviceId, serviceThings } from "./_install_things.ts";
 import { executablePath } from "./_software.ts";
 import { findSystemctl, hasSystemd, type Systemctl } from "./_systemctl.ts";
 import { fitsUnit, instanceName } from "./_units.ts";
@@ -60,27 +60,42 @@ interface CronEdit {
   readonly table: string;
 }
 
+/** A service that was set up and does not start. */
+interface Trouble {
+  readonly service: Service;
+  readonly unit: string;
+  readonly problem: string;
+}
+
 /** @param programs those of the system */
 export async function runInstall(context: Context, programs: Programs): Promise<number> {
   const plan = await makePlan(context, programs);
   const dryRun = context.on("dry-run");
   const manager = findSystemctl(plan.places, programs);
   const trouble = dryRun ? [] : await carryOutPlan(plan, programs, manager);
-  tell(context, plan, trouble);
-  if (!dryRun) { for (const line of adviceAfter({ ...plan, manager })) context.output.info(line); }
+  tell(context, plan);
+  for (const { unit, problem } of trouble) {
+    const hint = `${manager?.name} status ${quoted(unit)}`;
+    context.output.error(`Cannot start ${unit}: ${problem}`, hint);
+  }
+  const working = plan.asked.filter((service) => !trouble.some((one) => one.service === service));
+  const advice = dryRun ? [] : adviceAfter({ ...plan, asked: working, manager });
+  for (const line of advice) context.output.info(line);
   const result: Outcome = trouble.length === 0 ? "ok" : "failed";
   if (context.output.json) {
     const { steps, jobs } = plan;
     const cron = jobs.map(({ user, line }) => ({ user, line }));
-    context.output.document({ result, dryRun, steps: steps.map(stepRow), cron, trouble });
+    const failed = trouble.map(({ unit, problem }) => ({ unit, problem }));
+    context.output.document({ result, dryRun, steps: steps.map(stepRow), cron, failed });
   }
   return EXIT[result];
 }
 
 async function makePlan(context: Context, programs: Programs): Promise<Plan> {
-  const places = placesFor(context);
+  const standard = placesFor(context);
   const source = programFile(context);
-  const installed = places.destDir === "" ? readRecord(places.record) : NOTHING_INSTALLED;
+  const installed = standard.destDir === "" ? readRecord(standard.record) : NOTHING_INSTALLED;
+  const places = context.value("bin-dir") === undefined ? asBefore(standard, installed) : standard;
   const asked = servicesToInstall(context, places);
   const units = places.destDir !== "" || hasSystemd();
   if (!units) expectNoUnits(asked);
@@ -97,6 +112,12 @@ async function makePlan(context: Context, programs: Programs): Promise<Plan> {
   const steps = planFiles(wanted, installed.things, { force, inScope: () => true });
   expectOurProgram(steps, installed);
   return { places, installed, services, asked, steps, jobs: await cronEdits(places, asked, programs) };
+}
+
+/** With the program where it was put the last time. */
+function asBefore(places: Places, { things }: Installed): Places {
+  const [executable] = [...things].find(([, { what }]) => what === PROGRAM) ?? [places.executable];
+  return { ...places, executable };
 }
 
 /** The file to install. @throws {SetupError} if this program is none */
@@ -157,8 +178,7 @@ async function cronEdits(places: Places, asked: readonly Service[], programs: Pr
   return edits;
 }
 
-/** @returns what did not work, in sentences */
-async function carryOutPlan(plan: Plan, programs: Programs, manager: Systemctl | null): Promise<string[]> {
+async function carryOutPlan(plan: Plan, programs: Programs, manager: Systemctl | null): Promise<Trouble[]> {
   const { places, installed, services, asked, steps, jobs } = plan;
   const save = (now: Installed) => {
     if (places.destDir === "") writeRecord(places.record, now);
@@ -170,17 +190,17 @@ async function carryOutPlan(plan: Plan, programs: Programs, manager: Systemctl |
   if (changed.length > 0) await manager.reload();
   // A program or unit that is new takes effect in what runs already.
   if (changed.some(({ action }) => action === "replace")) await manager.renew();
-  const trouble: string[] = [];
-  for (const { kind, dir } of asked) {
-    if (kind === "cron") continue;
-    const unit = instanceName(kind, dir);
+  const trouble: Trouble[] = [];
+  for (const service of asked) {
+    if (service.kind === "cron") continue;
+    const unit = instanceName(service.kind, service.dir);
     const problem = await manager.start(unit);
-    if (problem !== null) trouble.push(`Cannot start ${unit}: ${problem}`);
+    if (problem !== null) trouble.push({ service, unit, problem });
   }
   return trouble;
 }
 
-function tell(context: Context, plan: Plan, trouble: readonly string[]): void {
+function tell(context: Context, plan: Plan): void {
   const { output } = context;
   const { steps, jobs } = plan;
   const dryRun = context.on("dry-run");
@@ -188,5 +208,4 @@ function tell(context: Context, plan: Plan, trouble: readonly string[]): void {
   for (const { line } of jobs) output.info(`${"cron".padEnd(8)} ${line}`);
   if (!steps.some(changes) && jobs.length === 0) output.info("Nothing to do: all is in place.");
   else if (dryRun) output.info("Nothing of that was done.");
-  for (const sentence of trouble) output.error(sentence);
 }

@@ -2,7 +2,7 @@ import { existsSync } from "@std/fs";
 import { dirname } from "@std/path";
 import { displayPath } from "../core/path.ts";
 import { type Programs, systemPrograms } from "../system/programs.ts";
-import { configDir, stateDir } from "../system/state_dirs.ts";
+import { cacheHome, configDir, stateDir } from "../system/state_dirs.ts";
 import type { Command, Context } from "./_command.ts";
 import { dropJob, readCrontab, writeCrontab } from "./_crontab.ts";
 import { EXIT } from "./_exit.ts";
@@ -104,9 +104,13 @@ function forget(places: Places, left: Installed): void {
 
 /** What is the user's and not ours to remove. */
 function whatStays(): string[] {
-  const dirs = [configDir(), stateDir()].filter((dir) => existsSync(dir)).map(displayPath);
-  const settings = dirs.length === 0
-    ? ""
-    : ` Settings and credentials are in ${[...new Set(dirs)].join(" and ")}.`;
-  return [`Synced folders and a server's folder stay as they are.${settings}`];
+  const settings = [...new Set([configDir(), stateDir()])].filter((dir) => existsSync(dir)).map(displayPath);
+  const cache = `${cacheHome()}/fsync`;
+  return [
+    "Synced folders and a server's folder stay as they are.",
+    ...(settings.length === 0 ? [] : [`Settings and credentials stay in ${settings.join(" and ")}.`]),
+    ...(existsSync(cache)
+      ? [`The program had unpacked itself into ${displayPath(cache)}; that can go.`]
+      : []),
+  ];
 }

@@ -77,6 +77,11 @@ export function dataHome(env: Environment = processEnvironment): string {
   return xdg(env, "XDG_DATA_HOME") ?? `${home(env)}/.local/share`;
 }
 
+/** What programs of the user can make again. */
+export function cacheHome(env: Environment = processEnvironment): string {
+  return xdg(env, "XDG_CACHE_HOME") ?? `${home(env)}/.cache`;
+}
+
 /** The user's home directory. */
 export function home(env: Environment = processEnvironment): string {
   return xdg(env, "HOME") ?? homedir();
