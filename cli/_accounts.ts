@@ -22,11 +22,14 @@ import type {
   GroupRow,
   UserRow,
 } from "./_account_requests.ts";
+import { audit, type AuditLog } from "./_audit.ts";
 import type { Context, Flag } from "./_command.ts";
 import { explain, type Explained, type Outcome, SetupError } from "./_exit.ts";
 import { addFolder, type FolderControl, removeFolder } from "./_folders.ts";
 import { readHome } from "./_folder_home.ts";
 import { prepareGuest } from "./_invite.ts";
+import { Journal } from "./_journal.ts";
+import { type Output, silent } from "./_output.ts";
 import { FolderBusy } from "./_replica.ts";
 import { serverRoot } from "./_upkeep.ts";
 import { ownerName } from "./_user.ts";
@@ -51,6 +54,8 @@ export interface AccountsDesk {
   readonly address: string | null;
   /** The CA that newcomers pin; `null` without TLS. */
   readonly caPem: string | null;
+  /** Where changes are logged. */
+  readonly log: AuditLog;
   /** The folders of the running server. */
   readonly folders?: FolderControl;
 }
@@ -85,19 +90,19 @@ export async function askAccounts<T extends AccountTopic>(
 ): Promise<AccountAnswer<T>> {
   const { root } = serverPlace(context);
   const request = question as unknown as AccountRequest;
-  const outcome = await askAnybody(root, request);
+  const outcome = await askAnybody(root, request, context.output);
   if ("answer" in outcome) return outcome.answer as AccountAnswer<T>;
   const { outcome: exit, message, hint } = outcome.refused;
   throw new SetupError(exit, message, hint);
 }
 
 /** @throws {FolderBusy | RecordsError | SetupError} */
-async function askAnybody(root: string, request: AccountRequest): Promise<AccountOutcome> {
+async function askAnybody(root: string, request: AccountRequest, output: Output): Promise<AccountOutcome> {
   for (let left = START_TRIES;; left--) {
     const outcome = await askServer(root, request);
     if (outcome !== null) return outcome;
     try {
-      return await answerHere(root, request);
+      return await answerHere(root, request, output);
     } catch (error) {
       // A server that is just starting, or ending, has the folder and does not answer.
       if (!(error instanceof FolderBusy) || left === 0) throw error;
@@ -118,7 +123,7 @@ async function askServer(root: string, request: AccountRequest): Promise<Account
 }
 
 /** @throws {FolderBusy | RecordsError} */
-async function answerHere(root: string, request: AccountRequest): Promise<AccountOutcome> {
+async function answerHere(root: string, request: AccountRequest, output: Output): Promise<AccountOutcome> {
   const lock = lockFolder(root, "command");
   if (!isLocked(lock)) throw new FolderBusy(root, lock.heldBy);
   try {
@@ -129,10 +134,12 @@ async function answerHere(root: string, request: AccountRequest): Promise<Accoun
       random: systemRandom,
       clock: systemClock,
     });
+    const log = new Journal(dir, silent(output));
     try {
       const caPem = readPrivateFile(`${dir}/tls/ca.pem`);
-      return await answerAccounts({ root, accounts, clock: systemClock, address: null, caPem }, request);
+      return await answerAccounts({ root, accounts, clock: systemClock, address: null, caPem, log }, request);
     } finally {
+      log.close();
       accounts.close();
     }
   } finally {
@@ -140,10 +147,12 @@ async function answerHere(root: string, request: AccountRequest): Promise<Accoun
   }
 }
 
-/** Does what is asked, in the process that has the accounts. */
+/** Does what is asked, in the process that has the accounts, and logs it. */
 export async function answerAccounts(desk: AccountsDesk, request: AccountRequest): Promise<AccountOutcome> {
   try {
-    return { answer: await applyAccounts(desk, request) };
+    const answer = await applyAccounts(desk, request);
+    audit(desk.log, request, answer);
+    return { answer };
   } catch (error) {
     if (error instanceof AccountError) {
       return { refused: { outcome: OUTCOMES[error.code], message: error.message, hint: error.hint } };

@@ -32,7 +32,8 @@ class Scene implements Disposable {
       remove: (name: string) => Promise.resolve(void this.served.splice(this.served.indexOf(name), 1)),
     };
     const clock = { now: () => 1_000_000 };
-    return { root, accounts: this.accounts, clock, address: "0.0.0.0:1", caPem: null, folders };
+    const log = { write: () => {} };
+    return { root, accounts: this.accounts, clock, address: "0.0.0.0:1", caPem: null, folders, log };
   }
 
   async ask<T extends AccountTopic>(request: AccountRequest<T>): Promise<AccountAnswer<T>> {

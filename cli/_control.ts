@@ -8,6 +8,7 @@ import { readPrivateFile } from "../system/private_file.ts";
 import type { Watcher, WatcherHealth } from "../watcher/watcher.ts";
 import { type AccountOutcome, answerAccounts } from "./_accounts.ts";
 import type { AccountRequest } from "./_account_requests.ts";
+import type { AuditLog } from "./_audit.ts";
 import type { FolderControl } from "./_folders.ts";
 import { socketOf } from "./_replica.ts";
 import type { Upkeep, UpkeepAnswer, UpkeepRequest } from "./_upkeep.ts";
@@ -55,6 +56,8 @@ export interface Controlled {
   readonly upkeep?: Upkeep;
   /** Only a server has accounts. */
   readonly accounts?: Accounts;
+  /** Where changes of the accounts are logged. */
+  readonly audit?: AuditLog;
   /** The folders of a server that can serve more than one. */
   readonly folders?: FolderControl;
   /** Whether a server has TLS. */
@@ -109,12 +112,14 @@ async function answer(
 }
 
 async function askAccountsOf(
-  { root, accounts, folders, tls, server }: Controlled,
+  { root, accounts, audit: log, folders, tls, server }: Controlled,
   request: AccountRequest,
 ): Promise<AccountOutcome> {
-  if (accounts === undefined) throw new Error("Cannot ask about users: this is no server");
+  if (accounts === undefined || log === undefined) {
+    throw new Error("Cannot ask about users: this is no server");
+  }
   const caPem = tls === true ? readPrivateFile(`${root}/.fsync/tls/ca.pem`) : null;
-  const desk = { root, accounts, clock: systemClock, address: server, caPem };
+  const desk = { root, accounts, clock: systemClock, address: server, caPem, log };
   return await answerAccounts(folders === undefined ? desk : { ...desk, folders }, request);
 }
 

@@ -16,20 +16,25 @@ export interface LocalServer {
   readonly folder: Id;
 }
 
-/** Leaves a credential for the server on `port` of this machine, if there is none that is good. */
-export function leaveCredential({ accounts, port, caPem, folder }: LocalServer): void {
+/**
+ * Leaves a credential for the server on `port` of this machine, if there is none that is good.
+ *
+ * @returns the device that was made for it, `null` if there was one
+ */
+export function leaveCredential({ accounts, port, caPem, folder }: LocalServer): Id | null {
   const server = formatAddress("localhost", port);
   const tls = caPem === null ? null : { caPem };
   const known = usableCredential(server);
   if (known !== null && known.folder === folder && isGood(accounts, known)) {
     if ((known.tls?.caPem ?? null) !== caPem) writeCredential({ ...known, tls }, { at: server });
-    return;
+    return null;
   }
   const token = systemRandom.bytes(TOKEN_BYTES);
   const device = systemRandom.bytes(16).toHex();
   const user = ownerName();
   accounts.addDevice({ id: device, name: Deno.hostname(), user, tokenHash: tokenHash(token) });
   writeCredential({ server, tls, device, token: encodeToken(token), user, folder }, { at: server });
+  return device;
 }
 
 function isGood(accounts: Accounts, { device, token }: Credential): boolean {

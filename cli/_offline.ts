@@ -8,7 +8,7 @@ import { isLocked, lockFolder } from "../system/folder_lock.ts";
 import { systemRandom } from "../system/random.ts";
 import { changesOf } from "./_commit_log.ts";
 import { Journal } from "./_journal.ts";
-import type { Output } from "./_output.ts";
+import { type Output, silent } from "./_output.ts";
 import { FolderBusy } from "./_replica.ts";
 import { ownEngine } from "./_served_folder.ts";
 import { openStores } from "./_stores.ts";
@@ -66,16 +66,4 @@ export function openOffline(root: string, output: Output): OfflineFolder {
     closeAll();
     throw error;
   }
-}
-
-/** What the command changes stands in the log's file; on the terminal the command itself says what it did. */
-function silent(output: Output): Output {
-  const nothing = () => {};
-  return Object.assign(Object.create(output) as Output, {
-    line: nothing,
-    info: nothing,
-    warn: nothing,
-    document: nothing,
-    detail: nothing,
-  });
 }

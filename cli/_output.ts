@@ -108,6 +108,18 @@ export class Output {
   }
 }
 
+/** The same, and nothing is printed: what a command writes into a log it tells in its own words. */
+export function silent(output: Output): Output {
+  const nothing = () => {};
+  return Object.assign(Object.create(output) as Output, {
+    line: nothing,
+    info: nothing,
+    warn: nothing,
+    document: nothing,
+    detail: nothing,
+  });
+}
+
 /** A line that is longer would not be removed as a whole. */
 function terminalColumns(): number {
   try {

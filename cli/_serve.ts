@@ -2,7 +2,7 @@
  * Puts a server together: accounts, keys, listener, the main folder, which lies where the server does, and others, which
  * come and go while it runs.
  */
-import { type Accounts, MAIN_FOLDER } from "../server/accounts/accounts.ts";
+import { type Accounts, MAIN_FOLDER, ownerOf } from "../server/accounts/accounts.ts";
 import { openServerAccounts } from "../server/accounts/former.ts";
 import { doorLimits } from "../server/door.ts";
 import { Greeter, type GreetEvents } from "../server/greet.ts";
@@ -15,6 +15,7 @@ import { openFilesMax } from "../system/open_files.ts";
 import { systemRandom } from "../system/random.ts";
 import { listen } from "../system/tcp_link.ts";
 import type { LineLimits } from "../system/throttle.ts";
+import { auditStart } from "./_audit.ts";
 import type { Unserved } from "./_control.ts";
 import { checkOwn } from "./_folder_home.ts";
 import { FolderKeeper } from "./_folder_keeper.ts";
@@ -99,10 +100,12 @@ export class Server {
       const owner = ownerName();
       const accounts = openServerAccounts({ dir, owner, random: systemRandom, clock: systemClock });
       opened.push(accounts);
+      const formerOwner = ownerOf(accounts)?.name ?? null;
       accounts.setOwner(owner);
       const caPem = identity?.caPem ?? null;
       const { folder } = main.folder.records.identity();
-      leaveCredential({ accounts, port: listener.port, caPem, folder });
+      const device = leaveCredential({ accounts, port: listener.port, caPem, folder });
+      auditStart(journal, { formerOwner, device });
       return new Server(options, { main, listener, accounts, caPem });
     } catch (error) {
       for (const one of opened.reverse()) one.close();
@@ -149,6 +152,7 @@ export class Server {
   #control(): ServedBy["control"] {
     return {
       accounts: this.accounts,
+      audit: this.main.journal,
       folders: this.#keeper,
       tls: this.#tls,
       server: this.address,
@@ -156,7 +160,7 @@ export class Server {
     };
   }
 
-  /** What concerns a folder stands in its own log, all else in the main one. */
+  /** What happens in a folder stands in its own log, and in the main one who is known and who is refused. */
   #events(output: Output): GreetEvents {
     const general = sessionLog(this.main.journal, output);
     const of = (folder: string): GreetEvents => {
@@ -167,7 +171,6 @@ export class Server {
       ...general,
       onOpen: (guest) => of(guest.folder).onOpen(guest),
       onClose: (guest, reason) => of(guest.folder).onClose(guest, reason),
-      onJoined: (guest) => of(guest.folder).onJoined(guest),
     };
   }
 }

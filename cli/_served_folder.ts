@@ -35,7 +35,7 @@ export interface ServedFolderOptions {
 /** What a running folder needs of its server. */
 export interface ServedBy {
   /** What its control socket answers beyond the folder itself. */
-  readonly control: Pick<Controlled, "accounts" | "folders" | "tls" | "server" | "unserved">;
+  readonly control: Pick<Controlled, "accounts" | "audit" | "folders" | "tls" | "server" | "unserved">;
   /** Ends the sessions of the folder, before its stores are closed. */
   readonly endSessions: () => Promise<void>;
 }

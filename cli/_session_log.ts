@@ -17,7 +17,12 @@ export function sessionLog(journal: Pick<Journal, "write">, output: Pick<Output,
         `Disconnected: ${nameOf(guest)} (${displayPath(reason)})`,
       ),
     onJoined: (guest) =>
-      journal.write({ type: "joined", ...guest }, `Joined: ${nameOf(guest)} from ${displayPath(guest.peer)}`),
+      journal.write(
+        { type: "joined", ...guest },
+        `Joined: ${nameOf(guest)} from ${displayPath(guest.peer)}, by an invitation to folder ${
+          displayPath(guest.folder)
+        }`,
+      ),
     onFailed: ({ network, count }) => {
       const from = network === null ? "many other addresses" : displayPath(network);
       const text = count === 1
