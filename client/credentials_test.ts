@@ -2,10 +2,12 @@ import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { AddressError } from "../system/address.ts";
 import { ExposedFileError } from "../system/private_file.ts";
 import {
+  addCredential,
   type Credential,
   CredentialError,
   listCredentials,
   readCredential,
+  readRemembered,
   writeCredential,
 } from "./credentials.ts";
 
@@ -98,3 +100,40 @@ function tempDir() {
   const path = Deno.makeTempDirSync();
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
+
+Deno.test("several users of one server have credentials beside each other, and each replaces its own", () => {
+  const dir = Deno.makeTempDirSync();
+  try {
+    const server = "nas:65432";
+    const of = (user: string, token = "AAAA") => ({ ...NAS, server, user, token });
+    assertEquals(addCredential(of("ann"), dir), "nas_65432");
+    assertEquals(addCredential(of("bob"), dir), "nas_65432@bob");
+    assertEquals(addCredential(of("ann", "BBBB"), dir), "nas_65432");
+    assertEquals(addCredential(of("bob", "CCCC"), dir), "nas_65432@bob");
+    const strange = ["../x", "a/b", ".", "\n", "x".repeat(300), "Bob", "bob "];
+    const keys = strange.map((user) => addCredential(of(user), dir));
+    assertEquals(new Set([...keys, "nas_65432@bob"]).size, strange.length + 1);
+    assertEquals([...Deno.readDirSync(dir)].map(({ name }) => name), ["servers"]);
+    for (const [i, key] of keys.entries()) assertEquals(readRemembered(server, key, dir)?.user, strange[i]);
+    assertEquals(readRemembered(server, "", dir)?.token, "BBBB");
+    assertEquals(readRemembered(server, "nas_65432@bob", dir)?.token, "CCCC");
+    assertEquals(readRemembered(server, "nas_65432@nobody", dir), null);
+    for (const key of ["../servers/nas_65432", ".", "a/b", "x\0y", "k".repeat(400)]) {
+      assertEquals(readRemembered(server, key, dir), null, key);
+    }
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
+
+Deno.test("a credential that nobody can use any more makes room for another user's", () => {
+  const dir = Deno.makeTempDirSync();
+  try {
+    const server = "nas:65432";
+    addCredential({ ...NAS, server, user: "ann" }, dir);
+    Deno.writeTextFileSync(`${dir}/servers/nas_65432.json`, "{");
+    assertEquals(addCredential({ ...NAS, server, user: "bob" }, dir), "nas_65432");
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+});
