@@ -18,6 +18,9 @@ export const check: Command = {
   name: "check",
   summary: "verify every content and reference, and repair what can be",
   usage: "[DIR=./client_files] [--data ./server_files] [--repair]",
+  about: [
+    "Verifies every content by its checksum and every reference between records, contents and files. --repair brings back what is still somewhere else: in the plain tree, in the store, or on the server.",
+  ],
   flags: [
     { name: "data", value: "DIR", help: "a server's directory: its store and its plain files" },
     { name: "repair", help: "bring back what is somewhere else: in the tree, in the store, on the server" },

@@ -7,6 +7,9 @@ export const completion: Command = {
   name: "completion",
   summary: "the completion script of a shell, on stdout",
   usage: SHELLS.join("|"),
+  about: [
+    "Prints a script that completes commands, flags, words and paths. fsync install puts it where the shell finds it.",
+  ],
   flags: [],
   example: "source <(fsync completion bash)   # fsync install does it for good",
   words: { min: 1, max: 1 },

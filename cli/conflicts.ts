@@ -16,6 +16,9 @@ export const conflicts: Command = {
   name: "conflicts",
   summary: "edits that met: list them, look at both sides, settle them",
   usage: "[list | show PATH|ID | resolve PATH|GLOB|ID --keep mine|theirs|both|N]",
+  about: [
+    "When two people change a file at the same time the later change has the name, and the other one is kept as a version until somebody decides. A conflict is listed until it is resolved.",
+  ],
   flags: [
     { name: "keep", value: "WHICH", help: "mine, theirs, both (the other beside it), or a version" },
     { name: "all", help: "list those that are resolved, too" },

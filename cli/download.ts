@@ -6,6 +6,9 @@ export const download: Command = {
   name: "download",
   summary: "fetch single files by the same rules",
   usage: "PATH... [--dir DIR]",
+  about: [
+    "Fetches what is newer on the server, and only that. A local change that was not sent is never overwritten.",
+  ],
   flags: [
     { name: "dir", value: "DIR", help: "the synced folder; PATH is relative to it" },
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },

@@ -28,6 +28,10 @@ export const install: Command = {
   name: "install",
   summary: "put the program, completions, manual and services in place",
   usage: "[--user|--system] [--watch DIR] [--serve DIR] [--dry-run]",
+  about: [
+    "Copies the program to ~/.local/bin (or /usr/local/bin), with completions for bash, zsh and fish, manual pages and systemd units. What is in place already is left alone; a newer program replaces the older one, and services that run are started anew.",
+    "With --watch, --serve, --timer or --cron something is started by itself from then on; each may be used again for another folder. What somebody has changed since is not replaced: the new file lies beside it, ending in .new.",
+  ],
   flags: [
     ...SCOPE_FLAGS,
     ...SERVICE_FLAGS,

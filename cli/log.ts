@@ -11,6 +11,9 @@ export const log: Command = {
   name: "log",
   summary: "what happened, when, and by whom",
   usage: "[PATH] [--since TIME] [--user NAME] [--follow]",
+  about: [
+    "Each change that was made, when, by whom and from which device, in the order in which it happened here.",
+  ],
   flags: [
     { name: "since", value: "TIME", help: 'only from then on: 2h (ago), or "2025-04-07 13:11"' },
     { name: "user", value: "NAME", help: "only what this user did" },

@@ -10,6 +10,9 @@ export const prune: Command = {
   name: "prune",
   summary: "let old versions go by rules, and free their space",
   usage: "[--data ./server_files] [--keep-last N ...] [--dry-run]",
+  about: [
+    "Nothing is let go unless a rule says so. The rules are remembered, and each later fsync prune goes by them. A version stays if any rule keeps it; those of open conflicts always stay.",
+  ],
   flags: [
     { name: "data", value: "DIR", help: "the server's directory (default ./server_files)" },
     { name: "keep-last", value: "N", help: "keep the newest N versions of each file" },

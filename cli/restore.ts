@@ -12,6 +12,9 @@ export const restore: Command = {
   name: "restore",
   summary: "bring back an old version, a deleted file, a whole directory",
   usage: "PATH [--version N [--to FILE] | --at TIME] [--dry-run]",
+  about: [
+    "An old version comes back as a new one, on top of what is there now, so nothing is lost by it and it can be undone the same way. A directory is brought back as it was at a time, step by step; --dry-run lists the steps.",
+  ],
   flags: [
     { name: "version", value: "N", help: "as fsync versions shows it; without it, undelete" },
     { name: "to", value: "FILE", help: "only write that version to FILE" },

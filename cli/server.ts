@@ -17,6 +17,10 @@ export const server: Command = {
   name: "server",
   summary: "keep the folder and its history, serve clients",
   usage: "[DIR=./server_files] [--port 65432] [--host 0.0.0.0] [--no-tls]",
+  about: [
+    "Keeps the newest tree of DIR as plain files, and every version of each file in DIR/.fsync. What is put, edited or deleted in DIR itself is a change like any other.",
+    "The first line printed says that it listens. SIGTERM and SIGINT end it cleanly; SIGHUP reads the settings again. On this machine its own user needs no credential; others are let in by fsync invite.",
+  ],
   flags: [
     { name: "port", value: "PORT", help: `TCP port (default ${DEFAULT_PORT})` },
     { name: "host", value: "ADDRESS", help: "address to listen on (default 0.0.0.0: all)" },

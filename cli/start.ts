@@ -9,6 +9,9 @@ export const start: Command = {
   name: "start",
   summary: "a server and a watched folder in one terminal",
   usage: "[--port 65432] [--host 127.0.0.1]",
+  about: [
+    "For trying things out: a server on ./server_files and a watcher on ./client_files in one process.",
+  ],
   flags: server.flags,
   example: "fsync start      # ./server_files and ./client_files",
   words: { min: 0, max: 0 },

@@ -15,6 +15,9 @@ export const status: Command = {
   name: "status",
   summary: "is it in sync, and if not, why",
   usage: "[DIR=./client_files] [--watch]",
+  about: [
+    "Says that a folder is in sync only if that was proved: by a complete look at the disk, by the server, and by a watcher in good health. Otherwise it says why not, and what is waiting. It asks the running watch or server, if there is one.",
+  ],
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     { name: "watch", help: "show every change of it, until stopped" },

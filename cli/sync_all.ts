@@ -28,6 +28,10 @@ export const syncAll: Command = {
   name: "sync-all",
   summary: "one pass, then end: for cron",
   usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--dry-run]",
+  about: [
+    "One look at DIR and at the server, and what follows from it. Without a terminal it prints nothing if all is well, and one line on stderr for each problem.",
+    "Two runs on a folder never overlap: the second ends with 9. Where a watch keeps the folder in sync it ends with 0 at once. A run that was interrupted needs no repair.",
+  ],
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     FOLDER_FLAG,
@@ -38,7 +42,7 @@ export const syncAll: Command = {
     { name: "accept-server", help: "the server was replaced: merge with it, delete nothing" },
     DEBUG_FLAG,
   ],
-  example: "*/10 * * * *  fsync sync-all /home/ann/client_files   # silent if all is well",
+  example: "*/10 * * * *  $HOME/.local/bin/fsync sync-all $HOME/docs   # in crontab -e",
   words: { min: 0, max: 1 },
   run: runSyncAll,
 };

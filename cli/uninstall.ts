@@ -21,6 +21,10 @@ export const uninstall: Command = {
   name: "uninstall",
   summary: "take away what install made; your files and settings stay",
   usage: "[--user|--system] [--watch DIR] [--serve DIR] [--dry-run]",
+  about: [
+    "Stops the services and removes the files that fsync install has made, unless they were changed since. Synced folders, the server's folder, settings and credentials stay.",
+    "With --watch, --serve, --timer or --cron only that service is stopped and taken away.",
+  ],
   flags: [
     ...SCOPE_FLAGS.filter(({ name }) => name !== "bin-dir"),
     ...SERVICE_FLAGS.map(({ name, value, help }) => ({

@@ -6,6 +6,9 @@ export const upload: Command = {
   name: "upload",
   summary: "send single files by the same rules",
   usage: "PATH... [--dir DIR]",
+  about: [
+    "Sends what is newer here, and only that: a version that the server has already is skipped, and one that does not follow from the server's is a conflict, in which both are kept.",
+  ],
   flags: [
     { name: "dir", value: "DIR", help: "the synced folder; PATH is relative to it" },
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },

@@ -23,6 +23,10 @@ export const watch: Command = {
   name: "watch",
   summary: "keep a folder in step, both ways, until stopped",
   usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--init-group GROUP]",
+  about: [
+    "Keeps DIR the same as on the server until it is stopped. Without the server it goes on noticing changes, and sends them when it is back.",
+    "The first line printed says that it watches. SIGTERM and SIGINT end it cleanly; SIGHUP reads the settings again. fsync install --watch DIR starts it at each login.",
+  ],
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     FOLDER_FLAG,
