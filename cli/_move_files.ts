@@ -53,6 +53,8 @@ function report(
   const conflict = events.some((event) => event.type === "conflict");
   const outcome: Outcome = !status.connected && status.state === "unreachable"
     ? "unreachable"
+    : problems.some(({ noSpace }) => noSpace)
+    ? "no_space"
     : problems.length > 0
     ? "problems"
     : conflict

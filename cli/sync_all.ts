@@ -185,6 +185,7 @@ function report(context: Context, status: EngineStatus, done: Done | null): numb
 
 function outcomeOf(status: EngineStatus): Outcome {
   if (status.held !== null) return "held";
+  if (status.problems.some(({ noSpace }) => noSpace)) return "no_space";
   if (status.problems.length > 0) return "problems";
   if (status.conflicts > 0) return "conflicts";
   return status.state === "in sync" ? "ok" : "failed";

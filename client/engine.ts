@@ -418,8 +418,10 @@ export class Engine {
     if (since === 0) trees.beginListing();
     await remote.subscribe(since, true, (changes: Changes) => {
       for (const notice of changes.notices) {
+        const place = notice.kind === "moved" ? notice.to : notice.path;
         trees.noteNotice(notice);
-        this.#replica.blocked.delete(notice.kind === "moved" ? notice.to : notice.path);
+        this.#replica.blocked.delete(place);
+        this.#replica.writes.heard(place);
       }
       trees.noteUpTo(changes.upTo);
       this.#conflicts = changes.conflicts;

@@ -9,7 +9,7 @@ import type { Step } from "../core/plan.ts";
 import type { ContentSource, UploadItem, UploadResult } from "../protocol/messages.ts";
 import { BLOCK_BYTES_MAX, ITEMS_MAX } from "../protocol/limits.ts";
 import type { Remote, UploadRequest, VersionRef } from "../protocol/remote.ts";
-import { RemoteError } from "../protocol/errors.ts";
+import { type ErrorCode, RemoteError } from "../protocol/errors.ts";
 import { DiskError, sameStat, type Stat } from "../system/disk.ts";
 import { trace } from "../system/trace.ts";
 import type { Replica } from "./replica.ts";
@@ -70,7 +70,7 @@ export class Push {
       source,
     });
     if (step.entry.kind !== "file") return await this.#enqueue({ step, found }, item(null), null);
-    const elsewhere = this.#elsewhere(step.entry, step.path);
+    const elsewhere = this.#replica.unshared.has(step.path) ? null : this.#elsewhere(step.entry, step.path);
     if (elsewhere !== null) {
       return await this.#enqueue({ step, found }, item({ from: "version", ...elsewhere }), null);
     }
@@ -200,16 +200,29 @@ export class Push {
         this.#replica.lookAgain.set(path, "deep");
         return false;
       }
-      await this.#remote.stage({ chunks, base, read: (into, offset) => handle.read(into, offset) }, path);
+      const source = { chunks, read: (into: Uint8Array, offset: number) => handle.read(into, offset) };
+      await this.#remote.stage({ ...source, base }, path).catch((error: unknown) => {
+        // The server has the base no more, or we could not have read it since we are connected.
+        if (base === null || !(error instanceof RemoteError) || error.code !== "notFound") throw error;
+        return this.#remote.stage({ ...source, base: null }, path);
+      });
       return true;
     } catch (error) {
+      if (!(error instanceof RemoteError)) throw error;
       // The file was changed under our hands: what the server got did not match.
-      if (!(error instanceof RemoteError) || error.code !== "corrupt") throw error;
-      this.#replica.lookAgain.set(path, "deep");
+      if (error.code === "corrupt") this.#replica.lookAgain.set(path, "deep");
+      else if (error.code === "forbidden") this.#refused(path);
+      else if (error.code === "noSpace" || error.code === "limit") this.#noRoom(path, error);
+      else throw error;
       return false;
     } finally {
       handle.close();
     }
+  }
+
+  /** One file that there is no room for does not stop the others. */
+  #noRoom(path: SyncPath, { code, message }: { readonly code: ErrorCode; readonly message: string }): void {
+    this.#replica.problem(path, `${message}: ${path}`, "push", code === "noSpace");
   }
 
   /** Makes the server's answer to one step what both sides agree on. */
@@ -222,9 +235,12 @@ export class Push {
     if (result.status === "error") {
       if (result.code === "corrupt") this.#replica.lookAgain.set(step.path, "deep");
       else if (result.code === "forbidden") this.#refused(step.path);
+      else if (result.code === "noSpace") this.#noRoom(step.path, result);
+      else if (result.code === "notFound" && !this.#replica.unshared.has(step.path)) this.#sendBytes(step.path);
       else this.#replica.problem(step.path, result.message, "push");
       return;
     }
+    this.#replica.unshared.delete(step.path);
     this.#replica.clearProblem(step.path);
     if (step.do === "delete") return this.#settleDelete(step, result);
     if (result.status === "conflict") return this.#settleConflict(step, found, result);
@@ -237,6 +253,12 @@ export class Push {
         bytes: step.entry.kind === "file" ? step.entry.size : 0,
       });
     }
+  }
+
+  /** The server does not take the content from the version that we named. */
+  #sendBytes(path: SyncPath): void {
+    this.#replica.unshared.add(path);
+    this.again++;
   }
 
   /** The server lets us less than its rules said: the next plan keeps the change here, or undoes it. */

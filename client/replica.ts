@@ -42,6 +42,8 @@ export class Replica {
   readonly blocked = new Set<SyncPath>();
   readonly emit: (event: EngineEvent) => void;
   readonly writes: WriteGate;
+  /** Paths whose bytes have to be sent: the server does not take them from a version that it has. */
+  readonly unshared = new Set<SyncPath>();
   /** Changes that were told of, so that a second try is not told as a second change. */
   readonly announced = new Map<SyncPath, Found | null>();
   #lastWrite: Promise<void> = Promise.resolve();
@@ -113,10 +115,10 @@ export class Replica {
   }
 
   /** Notes that a step failed, and says so once. */
-  problem(path: SyncPath, reason: string, at: Problem["at"]): void {
+  problem(path: SyncPath, reason: string, at: Problem["at"], noSpace = false): void {
     this.blocked.add(path);
     const known = this.trees.problems.get(path);
-    this.trees.problems.set(path, { path, reason, at });
+    this.trees.problems.set(path, { path, reason, at, ...noSpace && { noSpace } });
     if (known?.reason !== reason) this.emit({ type: "problem", path, reason });
   }
 

@@ -54,6 +54,8 @@ export interface Problem {
   readonly reason: string;
   /** The look or step that met it; a later success of the same kind clears it. `rights`: `write_gate.ts` keeps it. */
   readonly at: "look" | "push" | "pull" | "rights";
+  /** The server has no room for it, or the quota is used up. */
+  readonly noSpace?: boolean;
 }
 
 const NOBODY: Author = { user: "", device: "" };

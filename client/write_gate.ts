@@ -6,7 +6,7 @@
  * The rules that the server tells leave out those that forbid, so its answer `forbidden` counts like a rule.
  */
 import { type Access, Rights, type Rule } from "../core/access.ts";
-import { ancestorsOf, comparePaths, hasAncestorIn, type SyncPath } from "../core/path.ts";
+import { ancestorsOf, comparePaths, hasAncestorIn, isAtOrBelow, type SyncPath } from "../core/path.ts";
 import type { Plan, Step } from "../core/plan.ts";
 import type { Rename } from "../core/renames.ts";
 import type { Clock } from "../system/clock.ts";
@@ -71,6 +71,11 @@ export class WriteGate {
   /** The server did not let `path` be changed. */
   refuse(path: SyncPath): void {
     this.#refused.add(path);
+  }
+
+  /** There is news of `path`: what was refused at and below it may be tried again, perhaps its directory is there now. */
+  heard(path: SyncPath): void {
+    for (const refused of this.#refused) if (isAtOrBelow(refused, path)) this.#refused.delete(refused);
   }
 
   /** The plan without what may not be pushed. `settle`: whether more deletes may still be coming. */

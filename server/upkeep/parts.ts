@@ -14,6 +14,8 @@ export interface UpkeepParts {
   readonly clock: Clock;
   /** Runs `work` while no group of uploads is written (`Folder.between`); at once where nobody uploads. */
   readonly between: <T>(work: () => T | Promise<T>) => Promise<T>;
+  /** Called when versions were forgotten, before anybody else has its turn. */
+  readonly onForgotten?: () => void;
   /** Called after each step that a crash could follow. Tests let it throw. */
   readonly onStep?: (step: string) => void;
 }

@@ -99,6 +99,7 @@ export async function prune(parts: UpkeepParts, versions: readonly PrunedVersion
     // What became disputed, or a head again, since the choice.
     const disputed = parts.own.inOpenConflicts();
     parts.own.forget(versions.filter(({ path, revision }) => !disputed.has(versionKey(path, revision))));
+    parts.onForgotten?.();
     noteStep(parts, "forgotten");
     const collected = parts.own.collect();
     noteStep(parts, "collected");

@@ -423,6 +423,61 @@ export function contentsSuite(name: string, make: () => ContentsPlace): void {
     await send(incoming, A);
   });
 
+  test(
+    "what one user staged is there for nobody else, also after a restart",
+    async (contents, _place, reopen) => {
+      const [piece] = delivery(A, null);
+      for (const owner of ["ann", "../ben", ""]) {
+        const incoming = await contents.receive(A.id, A.bytes.length, null, owner);
+        assertEquals(incoming.chunks, 0, owner);
+        await incoming.accept(piece!.ops, piece!.bytes);
+        incoming.pause();
+      }
+      const again = reopen();
+      for (const [owner, chunks] of [["ann", 1], ["../ben", 1], ["", 1], ["cy", 0]] as const) {
+        const incoming = await again.receive(A.id, A.bytes.length, null, owner);
+        assertEquals(incoming.chunks, chunks, owner);
+        incoming.pause();
+      }
+    },
+  );
+
+  test("bytes of what a user staged are known, announced and paused", async (contents, _place, reopen) => {
+    const [piece] = delivery(A, null);
+    const incoming = await contents.receive(A.id, A.bytes.length, null, "ann");
+    const other = await contents.receive(B.id, B.bytes.length, null, "ann");
+    assertEquals(contents.stagedBytes("ann", null), A.bytes.length + B.bytes.length);
+    assertEquals(contents.stagedBytes("ann", A.id), A.bytes.length + B.bytes.length, "both are in use");
+    assertEquals([contents.stagedBytes("ben", null), contents.stagedBytes("", null)], [0, 0]);
+    await incoming.accept(piece!.ops, piece!.bytes);
+    incoming.pause();
+    other.pause();
+    const again = reopen();
+    assertEquals(again.stagedBytes("ann", null), piece!.bytes.length);
+    assertEquals(again.stagedBytes("ann", A.id), 0);
+    await send(await again.receive(A.id, A.bytes.length, null, "ann"), A);
+    assertEquals(again.stagedBytes("ann", null), 0);
+  });
+
+  test("a user's parts are bounded: the oldest paused one gives way, those in use do not", async (contents) => {
+    const small = Array.from({ length: 34 }, (_, n) => large(noise(140_000, 1000 + n)));
+    const begin = async (n: number, owner = "ann") => {
+      const incoming = await contents.receive(small[n]!.id, 140_000, null, owner);
+      const { chunks } = incoming;
+      const [piece] = delivery(small[n]!, null, chunks);
+      await incoming.accept(piece!.ops, piece!.bytes);
+      return { incoming, chunks };
+    };
+    for (let n = 0; n < 33; n++) (await begin(n)).incoming.pause();
+    const held = [await begin(1), await begin(0)];
+    assertEquals(held.map(({ chunks }) => chunks), [1, 0], "the first gave way to the last");
+    for (let n = 3; n < 33; n++) held.push(await begin(n));
+    const error = await assertRejects(() => begin(33), ContentsError);
+    assertEquals(error.code, "limit");
+    held.push(await begin(33, "ben"));
+    for (const { incoming } of held) incoming.pause();
+  });
+
   const [first, second] = delivery(A, null) as [
     { ops: DataOp[]; bytes: Uint8Array },
     { ops: DataOp[]; bytes: Uint8Array },

@@ -51,7 +51,7 @@ export class ServerMachine {
   contents: MemContents;
   engine: Engine | null = null;
   readonly #parts: ServerParts;
-  readonly #accounts: MemAccounts;
+  readonly accounts: MemAccounts;
   #identity: bigint;
   #life: Life | null = null;
   #listener: Listener | null = null;
@@ -65,8 +65,8 @@ export class ServerMachine {
     this.#identity = parts.random.fork().seed;
     this.records = new MemRecords(new SeededRandom(this.#identity), parts.clock);
     // A seed of its own: worlds that were found by their seed stay what they are.
-    this.#accounts = new MemAccounts(new SeededRandom(1n), parts.clock);
-    this.#accounts.setOwner("owner");
+    this.accounts = new MemAccounts(new SeededRandom(1n), parts.clock);
+    this.accounts.setOwner("owner");
     this.contents = this.#makeContents();
     this.watch = new WatchEvents(parts.clock, parts.random.fork(), parts.ports.hint);
     this.disk.onEvent = (path) => this.watch.note(path);
@@ -82,27 +82,27 @@ export class ServerMachine {
   }
 
   addDevice(id: string, name: string, user: string, token: Uint8Array): void {
-    this.#accounts.addUser({ name: user });
+    this.accounts.addUser({ name: user });
     const right = { access: "write", history: true } as const;
-    this.#accounts.grant(MAIN_FOLDER, null, { kind: "user", name: user }, right);
-    this.#accounts.addDevice({ id, name, user, tokenHash: tokenHash(token) });
+    this.accounts.grant(MAIN_FOLDER, null, { kind: "user", name: user }, right);
+    this.accounts.addDevice({ id, name, user, tokenHash: tokenHash(token) });
   }
 
   /** Changes what a user may do, in the place of all that it might. What is left out, is forbidden. */
   regrant(user: string, rights: ReadonlyMap<SyncPath | null, Access>): void {
     const subject = { kind: "user", name: user } as const;
-    for (const grant of [...this.#accounts.grants(MAIN_FOLDER)]) {
+    for (const grant of [...this.accounts.grants(MAIN_FOLDER)]) {
       if (grant.subject.name !== user || rights.has(grant.prefix)) continue;
-      this.#accounts.grant(MAIN_FOLDER, grant.prefix, subject, null);
+      this.accounts.grant(MAIN_FOLDER, grant.prefix, subject, null);
     }
     for (const [prefix, access] of rights) {
-      this.#accounts.grant(MAIN_FOLDER, prefix, subject, { access, history: false });
+      this.accounts.grant(MAIN_FOLDER, prefix, subject, { access, history: false });
     }
   }
 
   /** What a user may do. */
   rightsOf(user: string): Rights {
-    return this.#accounts.membership(user, MAIN_FOLDER)!.rights;
+    return this.accounts.membership(user, MAIN_FOLDER)!.rights;
   }
 
   start(): void {
@@ -146,7 +146,7 @@ export class ServerMachine {
     this.watch.follow(life, engine);
     engine.run(new AbortController().signal).catch(watched);
     this.#greeter = new Greeter({
-      accounts: this.#accounts,
+      accounts: this.accounts,
       folder: () => folder,
       clock,
       software: "sim",
