@@ -117,8 +117,11 @@ function slotCases(name: string, { verb, slots }: Form, verbs: readonly string[]
 
 const NOTHING: Slot = { kind: "text", label: "", choices: [], many: false };
 
+/** Bash turns to paths where no word fits. */
 function offer({ kind, choices }: Slot): string | null {
-  if (choices.length > 0) return `_fsync_words '${choices.join(" ")}'`;
-  if (kind === "file") return "_fsync_files";
-  return kind === "dir" ? "_fsync_dirs" : null;
+  const actions = [
+    ...(choices.length > 0 ? [`_fsync_words '${choices.join(" ")}'`] : []),
+    ...(kind === "file" ? ["_fsync_files"] : kind === "dir" ? ["_fsync_dirs"] : []),
+  ];
+  return actions.length === 0 ? null : actions.join("; ");
 }

@@ -45,7 +45,7 @@ async function inShell(shell: Shell, script: string): Promise<string[]> {
 
 const BASH = `
 source "$1/_fsync"
-compopt() { COMPREPLY=("$*"); }
+compopt() { [[ \${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=("$*"); }
 ask() {
   COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
   _fsync
@@ -93,6 +93,11 @@ Deno.test("bash completes words, values and paths by the usage line", { ignore: 
     [["fsync", "watch", "dir", ""], ""],
     [["fsync", "upload", "a", "b", ""], "-o default"],
     [["fsync", "prune", ""], ""],
+    [["fsync", "grant", ""], "list"],
+    [["fsync", "grant", "x"], "-o default"],
+    [["fsync", "grant", "docs", "--user", "ben", "r"], "read"],
+    [["fsync", "member"], ""],
+    [["fsync", "group", "member", "staff", ""], "add remove"],
     [["fsync", "help", "hist"], "history"],
     [["fsync", "frobnicate", ""], ""],
   ];
@@ -175,6 +180,9 @@ Deno.test("zsh is offered every command, its flags, words and paths", { ignore: 
     ...names.map((name) => `fsync ${name} --`),
     "fsync conflicts ",
     "fsync conflicts show d",
+    "fsync grant ",
+    "fsync grant list ",
+    "fsync group member staff ",
   ];
   const script = ZSH + questions.map((question) => `ask ${JSON.stringify(question)}`).join("\n");
   const answers = (await inShell("zsh", script)).map((line) => line.split(","));
@@ -183,5 +191,11 @@ Deno.test("zsh is offered every command, its flags, words and paths", { ignore: 
     new Map(names.map((name) => [name, answers.shift()!.toSorted()])),
     new Map([...allFlags].map(([name, flags]) => [name, flags.toSorted()])),
   );
-  assertEquals(answers, [["list", "show", "resolve"], ["docs", "draft.txt"]]);
+  assertEquals(answers.map((offered) => offered.toSorted()), [
+    ["list", "resolve", "show"],
+    ["docs", "draft.txt"],
+    ["docs", "draft.txt", "list", "my\\ files"],
+    [""],
+    ["add", "remove"],
+  ]);
 });

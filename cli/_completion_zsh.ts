@@ -45,11 +45,14 @@ function commandCase({ name, usage }: Entry): string {
     specs.push(...(plain?.slots ?? []).map((slot, at) => slotSpec(slot.many ? "*" : String(at + 1), slot)));
     return lines(name, specs, []);
   }
-  const first = [...verbs, ...(plain?.slots[0]?.choices ?? [])];
-  specs.push(quote(`1:what:(${first.join(" ")})`), quote("*:word:->rest"));
+  const first = plain?.slots[0];
+  const words = [...verbs, ...(first?.choices ?? [])].join(" ");
+  const path = first === undefined ? null : action({ ...first, choices: [] });
+  specs.push(quote(path === null ? `1:what:(${words})` : `1:what:{compadd -- ${words}; ${path}}`));
+  specs.push(quote("*:word:->rest"));
   const cases = usage.forms.flatMap(({ verb, slots }) => {
-    const action = union(slots);
-    return verb === null || action === null ? [] : [`          ${verb}) ${action} ;;`];
+    const words = union(verb === null ? slots.slice(1) : slots);
+    return [`          ${verb ?? "*"}) ${words === null ? "" : `${words} `};;`];
   });
   return lines(name, specs, [
     `      if [[ $state == rest ]]; then`,

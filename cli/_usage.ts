@@ -45,10 +45,22 @@ export function usageOf(command: Command): Usage {
   const flags = [...command.flags, ...COMMON_FLAGS];
   const reader = new UsageReader(new Map(flags.map((flag) => [`--${flag.name}`, flag])));
   for (const word of command.usage.split(/\s+/)) reader.take(word.replaceAll(/[[\]()]/g, ""));
+  const named = reader.forms.filter(({ verb }) => verb !== null);
+  const plain = reader.forms.filter(({ verb }) => verb === null);
   return {
-    forms: reader.forms.filter(({ verb, slots }, at) => at === 0 || verb !== null || slots.length > 0),
+    forms: [...named, ...(plain.length === 0 ? [] : [merge(plain)])],
     flags: flags.map((flag) => ({ ...flag, slot: slotOf(flag, reader.values.get(flag.name) ?? []) })),
   };
+}
+
+/** The ways to call a command that no word tells apart, as one. */
+function merge(forms: readonly Form[]): Form {
+  const length = Math.max(...forms.map(({ slots }) => slots.length));
+  const slots = Array.from({ length }, (_, at) => {
+    const here = forms.flatMap(({ slots }) => slots[at] ?? []);
+    return { ...here[0]!, choices: [...new Set(here.flatMap(({ choices }) => choices))] };
+  });
+  return { verb: null, slots };
 }
 
 class UsageReader {
@@ -98,8 +110,13 @@ class UsageReader {
   }
 
   #takeSlot(word: string): void {
-    this.#atStart = false;
     if (/^\.+$/.test(word)) return;
+    // After a bar, a word of another way to call it.
+    if (this.#atStart && (this.forms.length > 1 || this.forms[0]?.verb !== null)) {
+      this.forms.push({ verb: null, slots: [] });
+      this.#open = 1;
+    }
+    this.#atStart = false;
     for (const form of this.forms.slice(-this.#open)) form.slots.push(readSlot(word));
   }
 }

@@ -46,7 +46,12 @@ const CASES: { usage: string; flags?: Flag[]; forms: string[] }[] = [
   {
     usage: "PREFIX --user|--group NAME none|read|write | list",
     flags: [USER, GROUP],
-    forms: ["- text:PREFIX text:none/read/write", "list"],
+    forms: ["list", "- text:PREFIX text:none/read/write"],
+  },
+  {
+    usage: "list | PREFIX --user NAME none|read | PREFIX --user NAME",
+    flags: [USER],
+    forms: ["list", "- text:PREFIX text:none/read"],
   },
   { usage: "bash|zsh|fish", forms: ["bash", "zsh", "fish"] },
   { usage: "(add NAME --user DIR | drop NAME)", flags: [USER], forms: ["add text:NAME", "drop text:NAME"] },
