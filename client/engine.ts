@@ -481,6 +481,11 @@ export class Engine {
     if (changed) this.#dirty.all = true;
   }
 
+  /** Whether the rules for `path` cannot be read at the moment. */
+  #isUntrusted(path: SyncPath): boolean {
+    return this.#ignoring !== null && this.#ignoring.troubleOf(path) !== null;
+  }
+
   #tellOfRules(): void {
     const report = this.#ignoring?.takeReport() ?? null;
     if (report !== null) this.#options.onEvent({ type: "rules", ...report });
@@ -587,7 +592,7 @@ export class Engine {
     const created = new Map<SyncPath, Placed>();
     for (const [path, found] of trees.local) {
       const node = trees.synced.get(path);
-      if (this.#replica.busy.has(path)) continue;
+      if (this.#replica.busy.has(path) || this.#isUntrusted(path)) continue;
       if (found === null && node !== undefined && node.revision > 0) {
         gone.set(path, { entry: node.entry, ino: node.stat?.ino ?? 0 });
       } else if (found !== null && node === undefined) {
@@ -618,7 +623,8 @@ export class Engine {
     const whole = this.#replica.writes.filter(all, this.#watching);
     const scope = this.#scope;
     const free = (step: { readonly path: SyncPath }) =>
-      !busy.has(step.path) && !blocked.has(step.path) && (scope === null || isInScope(scope, step.path));
+      !busy.has(step.path) && !blocked.has(step.path) && !this.#isUntrusted(step.path) &&
+      (scope === null || isInScope(scope, step.path));
     const up = scope?.direction !== "down";
     const down = scope?.direction !== "up";
     const todo = {

@@ -4,7 +4,8 @@
  * rule can delete anything.
  */
 import { type IgnoreRules, isIgnoredBy, type Levels } from "../core/ignore.ts";
-import { ancestorsOf, nameOf, parentOf, type SyncPath } from "../core/path.ts";
+import type { Entry } from "../core/entry.ts";
+import { ancestorsOf, isAtOrBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
 import type { DirItem, ReadDisk } from "../system/disk.ts";
 import type { LookRequest } from "./look.ts";
@@ -28,7 +29,7 @@ export class Ignoring {
    * ignored (`out/` ignores a directory and not a file).
    */
   readonly #standing = new Set<SyncPath>();
-  /** Rules that could not be read in this look, by their directory. */
+  /** Rules that could not be read, by their directory: nothing in it may be touched. */
   readonly #troubles = new Map<SyncPath | null, RulesTrouble>();
   /** The last look left something out, because its rules were just being written. */
   #owesFull = false;
@@ -70,16 +71,16 @@ export class Ignoring {
 
   /** A look begins. Returns whether it has to cover everything, because rules changed. */
   begin(request: LookRequest): boolean {
-    this.#troubles.clear();
     this.files.begin();
     for (const path of request.all ? [] : request.paths.keys()) {
-      const dir = parentOf(path);
-      const trouble = this.files.refresh(dir);
-      if (trouble !== null) this.#note(dir, trouble);
+      const trouble = this.files.refresh(parentOf(path));
+      if (trouble !== null) this.#note(trouble);
+      else if (this.#troubles.size > 0) { for (const dir of dirsOf(path)) this.#troubles.delete(dir); }
     }
     const all = request.all || this.#owesFull || this.files.takeAffectsKnown();
     if (!all) return false;
     this.#owesFull = false;
+    this.#troubles.clear();
     this.#trees.holders.clear();
     return true;
   }
@@ -87,19 +88,28 @@ export class Ignoring {
   /** The rules for what lies in `dir`, of which `items` is the listing. */
   enter(dir: SyncPath | null, items: readonly DirItem[]): Levels | RulesTrouble {
     const entered = this.files.enter(dir, items);
-    if ("trouble" in entered) this.#note(dir, entered);
-    else if (dir !== null) this.#trees.holders.delete(dir);
+    if ("trouble" in entered) this.#note(entered);
+    else {
+      this.#troubles.delete(dir);
+      if (dir !== null) this.#trees.holders.delete(dir);
+    }
     return entered;
   }
 
-  #note(dir: SyncPath | null, trouble: RulesTrouble): void {
-    this.#troubles.set(dir, trouble);
+  #note(trouble: RulesTrouble): void {
+    this.#troubles.set(parentOf(trouble.path), trouble);
     if (trouble.trouble === "unsteady") this.#owesFull = true;
   }
 
-  /** Why nothing can be said of `path` in this look. */
+  /** Why nothing can be said of `path`: rules above it cannot be read. What is wrong with a file can be mended in it. */
   troubleOf(path: SyncPath): RulesTrouble | null {
-    return this.#troubles.get(parentOf(path)) ?? null;
+    if (this.#troubles.size === 0) return null;
+    for (const dir of dirsOf(path)) {
+      const trouble = this.#troubles.get(dir);
+      if (trouble === undefined) continue;
+      return trouble.trouble === "unusable" && trouble.path === path ? null : trouble;
+    }
+    return null;
   }
 
   /** Something was met in a directory that is not ignored. Returns whether it is to be looked at. */
@@ -146,6 +156,9 @@ export class Ignoring {
   /** Nothing stands at `path`. */
   missing(path: SyncPath): void {
     this.files.forget(path);
+    for (const dir of this.#troubles.keys()) {
+      if (dir !== null && isAtOrBelow(dir, path)) this.#troubles.delete(dir);
+    }
     if (this.#standing.delete(path)) this.#trees.reviewIgnored = true;
   }
 
@@ -202,13 +215,19 @@ export class Ignoring {
 
   #reviewKnown(): void {
     const { synced, local, remote } = this.#trees;
-    for (const [path, { entry }] of [...synced]) this.#review(path, entry.kind);
-    for (const [path, found] of [...local]) if (found !== null) this.#review(path, found.entry.kind);
-    for (const [path, { entry }] of [...remote]) if (entry !== null) this.#review(path, entry.kind);
+    for (const [path, found] of [...local]) {
+      if (found === null) continue;
+      const isDir = found.entry.kind === "dir";
+      if (!this.isIgnored(path, isDir)) continue;
+      if (!this.rules.isIgnored(path, !isDir)) this.#standing.add(path);
+      this.#setAside(path);
+    }
+    for (const [path, { entry }] of [...synced]) this.#review(path, entry);
+    for (const [path, { entry }] of [...remote]) this.#review(path, entry);
   }
 
-  #review(path: SyncPath, kind: string): void {
-    if (this.isIgnored(path, kind === "dir")) this.#setAside(path);
+  #review(path: SyncPath, entry: Entry | null): void {
+    if (entry !== null && this.isIgnored(path, entry.kind === "dir")) this.#setAside(path);
   }
 
   #reviewIgnored(): SyncPath[] {
@@ -281,4 +300,9 @@ export class Ignoring {
     if (isFirst && report.stopped + report.started === 0) return null;
     return { sources: isFirst ? [] : change.sources, ...report };
   }
+}
+
+/** The directories above `path`, and the root. */
+function dirsOf(path: SyncPath): (SyncPath | null)[] {
+  return [...ancestorsOf(path), null];
 }

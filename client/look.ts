@@ -138,6 +138,12 @@ class Look {
       );}
   }
 
+  /** Rules that cannot be used are a file like any other: somebody may mend it elsewhere. */
+  async #examineAlone(path: SyncPath): Promise<void> {
+    const stat = this.#ignoring?.troubleOf(path) === null ? this.#stat(path) : null;
+    if (stat) await this.#examine(path, stat);
+  }
+
   /** The hint that told of a new directory may be lost while one of what it holds arrives. */
   async #meetParents(path: SyncPath): Promise<void> {
     const { trees } = this.#context;
@@ -192,6 +198,7 @@ class Look {
     const levels = this.#ignoring?.enter(dir, items) ?? NO_LEVELS;
     if ("trouble" in levels) {
       if (dir === null) this.#rootUnlisted = true;
+      await this.#examineAlone(levels.path);
       this.#untrusted(dir ?? levels.path, levels);
       return [];
     }

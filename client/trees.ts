@@ -206,8 +206,9 @@ export class Trees {
       this.#settleRemote(path, revision);
       if (isHead) this.#settleRemote(target, revision);
       else this.#pending.set.set(target, null);
-      if (this.ignores(target, node.entry.kind === "dir")) this.setAside(target);
-      else if (looked) this.#rebaseLocal(path, target);
+      const ignored = this.ignores(target, node.entry.kind === "dir");
+      if (looked) this.#rebaseLocal(path, target);
+      if (ignored) this.setAside(target);
     }
     this.#pending.moved.push({ from, to, revision });
     this.#moveIgnored(from, to, revision);

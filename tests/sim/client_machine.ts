@@ -42,6 +42,8 @@ export class ClientMachine {
   readonly deviceId: string;
   readonly deviceToken: Uint8Array;
   state: MemState;
+  /** Ignore rules of this device alone. */
+  excludes = "";
   /** Why the root cannot be trusted, as the command would find. */
   rootProblem: string | null = null;
   engine: Engine | null = null;
@@ -99,6 +101,12 @@ export class ClientMachine {
       folder: "",
       rootProblem: () => this.rootProblem,
       guard: "on",
+      ignore: () => ({
+        excludes: this.excludes,
+        excludesSource: ".fsync/exclude",
+        builtin: true,
+        git: false,
+      }),
     });
     life.killAfter(this.#callsOfNext);
     this.#callsOfNext = Infinity;

@@ -74,8 +74,11 @@ const ACTIONS = [
   ["join", 1],
 ] as const;
 
-export type Operation = (typeof OPERATIONS)[number][0];
-export type Action = (typeof ACTIONS)[number][0];
+/** What some runs have on top, so that the others stay what they are without it. */
+const IGNORING = [["ignore", 8], ["unignore", 2]] as const;
+
+export type Operation = (typeof OPERATIONS)[number][0] | (typeof IGNORING)[number][0];
+export type Action = (typeof ACTIONS)[number][0] | "exclude";
 
 /** Names that code confuses: by case, by normalisation, as an option, a key of objects, by length. */
 const NAMES = [
@@ -129,7 +132,7 @@ export function generate(seed: bigint, only: readonly string[] = []): Scheme {
       pause: random.weighted([[0, 5], [random.int(5), 3], [random.int(40), 3], [random.int(3000), 1]]),
     };
   };
-  return {
+  const scheme: Scheme = {
     seed,
     clients,
     mode: random.chance(0.3) ? "watch" : "pass",
@@ -139,6 +142,55 @@ export function generate(seed: bigint, only: readonly string[] = []): Scheme {
     fresh: random.chance(0.3),
     groupShared: random.chance(0.15) ? [...Array(clients).keys()].filter(() => random.chance(0.6)) : [],
   };
+  return withIgnoring(scheme, names, only);
+}
+
+/** Ignore files and excludes come in between, where the seed or `only` wants them. */
+function withIgnoring(scheme: Scheme, names: readonly string[], only: readonly string[]): Scheme {
+  const random = new SeededRandom(scheme.seed ^ 0x69676e6f7265n);
+  const kinds = [...IGNORING, ["exclude", 3] as const].filter(([name]) =>
+    only.length === 0 || only.includes(name)
+  );
+  if (kinds.length === 0 || (only.length === 0 && !random.chance(0.3))) return scheme;
+  const plain = names.filter((name) => !name.includes("\n"));
+  const make = (): SimStep => {
+    const kind = random.weighted(kinds);
+    return {
+      do: kind,
+      actor: kind !== "exclude" && random.chance(0.1) ? S : random.int(scheme.clients),
+      path: random.chance(0.6) ? "" : randomPath(random, names),
+      to: kind === "exclude" && random.chance(0.3) ? "" : rules(random, plain.length > 0 ? plain : ["a"]),
+      n: random.int(1000),
+      pause: random.weighted([[0, 5], [random.int(40), 3], [random.int(3000), 1]]),
+    };
+  };
+  const phases = scheme.phases.map((steps) => {
+    const more = [...steps];
+    for (let i = random.between(1, 4); i > 0; i--) more.splice(random.int(more.length + 1), 0, make());
+    return more;
+  });
+  return { ...scheme, phases };
+}
+
+/** Lines of an ignore file about names that are there. */
+function rules(random: SeededRandom, names: readonly string[]): string {
+  const line = () => {
+    const [name, other] = [random.pick(names), random.pick(names)];
+    return random.weighted([
+      [name, 6],
+      [`${name}/`, 3],
+      [`/${name}`, 3],
+      [`${name}/${other}`, 2],
+      [`!${name}`, 2],
+      [`!${name}/`, 1],
+      [`**/${name}/${other}`, 1],
+      [`${name}/**`, 1],
+      [`${name.slice(0, 1)}*`, 1],
+      ["*\n!*/", 0.5],
+      ["?", 0.5],
+    ]);
+  };
+  return Array.from({ length: random.between(1, 3) }, line).join("\n");
 }
 
 /** How often a kind is part of a run. What spoils much of the other checks is rarer. */

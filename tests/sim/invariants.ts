@@ -6,6 +6,7 @@ import type { Version } from "../../server/store/records.ts";
 import { contentIdOf } from "./contents.ts";
 import { S } from "./places.ts";
 import type { World } from "./world.ts";
+import { FolderRules } from "./left_out.ts";
 import { type Tree, treeDifferences } from "./tree.ts";
 
 /** A promise was broken. */
@@ -26,12 +27,78 @@ export function checkStable(w: World): void {
   checkUncontested(w, tree);
   checkConflicts(w);
   checkNoLeftovers(w);
+  checkUntouched(w, tree);
+  checkIgnored(w);
+}
+
+/** The folders at a moment when all were equal. */
+export interface StableTrees {
+  readonly server: Tree;
+  readonly clients: readonly { readonly tree: Tree; readonly rules: FolderRules }[];
+}
+
+export function stableTrees(w: World): StableTrees {
+  const clients = w.clients.map((_, actor) => ({ tree: w.tree(actor), rules: rulesOf(w, actor) }));
+  return { server: w.tree(S), clients };
+}
+
+function rulesOf(w: World, actor: number): FolderRules {
+  const { disk, excludes } = w.client(actor);
+  return new FolderRules(disk, w.tree(actor), excludes);
+}
+
+/** What nobody touched stays: above all, no rule deletes anything. */
+function checkUntouched(w: World, tree: Tree): void {
+  for (const [path, { text }] of w.before?.server ?? []) {
+    if (tree.get(path)?.text === text || w.ledger.actorsAround(path).size > 0) continue;
+    // Two sides that meet again, after a rule has gone, may be of two minds.
+    if (tree.has(path) && w.ledger.mayBeIgnored(path)) continue;
+    const found = tree.get(path)?.text ?? "absent";
+    demand(false, `I8: nobody touched "${displayPath(path)}", which was ${text}, but it became ${found}`);
+  }
+}
+
+/** What a client ignores stays as its user left it, whatever others do. */
+function checkIgnored(w: World): void {
+  if (w.ledger.rulesTouched) return;
+  w.before?.clients.forEach(({ tree: before, rules }, actor) => {
+    const now = w.tree(actor);
+    const known = new Set([...before.values()].map(({ ino }) => ino));
+    const standing = new Set([...now.values()].map(({ ino }) => ino));
+    for (const path of new Set([...before.keys(), ...now.keys()])) {
+      const [old, thing] = [before.get(path), now.get(path)];
+      if (old?.text === thing?.text || w.ledger.touchedBy(w.client(actor).name, path)) continue;
+      // A directory that others renamed takes along what it holds.
+      const cameAlong = thing === undefined ? standing.has(old!.ino) : known.has(thing.ino);
+      const ignored = rules.ignoresHere(path) || rulesOf(w, actor).ignoresHere(path);
+      demand(
+        !ignored || cameAlong,
+        `I8: ${w.client(actor).name} ignores "${displayPath(path)}", but it became ${
+          thing?.text ?? "absent"
+        }`,
+      );
+    }
+  });
+}
+
+/** Whether `path` may differ between a client and the server, because of what the client ignores. */
+function isExcused(w: World, actor: number, rules: FolderRules, path: string, tree: Tree): boolean {
+  if (rules.leavesOut(path, tree)) return true;
+  const [here, there] = [w.tree(actor).get(path), tree.get(path)];
+  if (here?.kind !== "dir" || there?.kind === "dir") return false;
+  if (there === undefined) return rules.holdsOnlyLeftOut(path, tree);
+  // I11: what ignored files keep from being replaced is named.
+  const client = w.client(actor);
+  const status = client.engine?.status() ?? client.lastEnd?.status;
+  return rules.holdsLeftOut(path, tree) && status?.problems.some((problem) => problem.path === path) === true;
 }
 
 /** I2 */
 function checkEqual(w: World, tree: Tree): void {
   w.clients.forEach(({ name }, actor) => {
-    const differences = treeDifferences(tree, w.tree(actor));
+    const rules = rulesOf(w, actor);
+    const excused = (path: string) => isExcused(w, actor, rules, path, tree);
+    const differences = treeDifferences(tree, w.tree(actor), excused);
     demand(differences.length === 0, `I2: ${name} differs from the server:\n  ${differences.join("\n  ")}`);
   });
   const heads = new Set<string>();
@@ -99,6 +166,12 @@ function checkLine(path: string, versions: readonly Version[]): void {
 function checkNothingLost(w: World, tree: Tree): void {
   const kept = new Set<string>();
   for (const { content } of tree.values()) if (content !== null) kept.add(content);
+  w.clients.forEach((_, actor) => {
+    const rules = rulesOf(w, actor);
+    for (const [path, { content }] of w.tree(actor)) {
+      if (content !== null && !kept.has(content) && rules.leavesOut(path, tree)) kept.add(content);
+    }
+  });
   for (const { path, loser } of w.conflicts()) {
     for (const { revision, entry } of w.server.records.versions(path)) {
       if (revision === loser && entry?.kind === "file") kept.add(entry.content);
@@ -117,6 +190,7 @@ function checkNothingLost(w: World, tree: Tree): void {
 function checkUncontested(w: World, tree: Tree): void {
   if (w.ledger.uncertain) return;
   for (const { path, actor, thing } of w.ledger.uncontested()) {
+    if (w.ledger.mayBeIgnored(path)) continue;
     const found = tree.get(path);
     const outcome = found?.text ?? "absent";
     const wanted = thing?.text ?? "absent";
@@ -134,7 +208,8 @@ function checkConflicts(w: World): void {
   const conflicts = w.conflicts();
   for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
     const actors = w.ledger.actorsAround(conflict.path);
-    const real = w.ledger.uncertain || w.ledger.mayConflict || actors.size > 1 ||
+    const real = w.ledger.uncertain || w.ledger.mayBeIgnored(conflict.path) || w.ledger.mayConflict ||
+      actors.size > 1 ||
       (w.ledger.mayReappear && w.tree(S).get(conflict.path)?.kind === "dir");
     demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);
   }

@@ -3,6 +3,10 @@
  * they destroyed knowing it, and which paths they touched since all machines were last equal.
  */
 import type { ContentId } from "../../core/entry.ts";
+import { RULES_NAME } from "../../core/ignore.ts";
+import { nameOf, type SyncPath } from "../../core/path.ts";
+import type { MemDisk } from "../fakes/mem_disk.ts";
+import { RulesEver } from "./left_out.ts";
 import type { Thing, Tree } from "./tree.ts";
 
 interface Touch {
@@ -33,6 +37,10 @@ export class Ledger {
   mayReappear = false;
   /** A client was killed: it may have edited what it had received and not yet written down. */
   mayConflict = false;
+  /** Every ignore rule of this world. */
+  readonly rulesEver = new RulesEver();
+  /** Ignore rules were changed in this phase. */
+  rulesTouched = false;
   #sequence = 0;
 
   next(): number {
@@ -45,6 +53,36 @@ export class Ledger {
     this.uncertain = false;
     this.mayReappear = false;
     this.mayConflict = false;
+    this.rulesTouched = false;
+  }
+
+  /** A user changed his folder, and the ignore files in it perhaps. */
+  noteRules(disk: MemDisk, before: Tree, after: Tree): void {
+    const isRules = (path: string) => nameOf(path as SyncPath) === RULES_NAME;
+    const changed = [...before.keys(), ...after.keys()].some((path) =>
+      isRules(path) && before.get(path)?.text !== after.get(path)?.text
+    );
+    if (!changed) return;
+    this.rulesTouched = true;
+    this.rulesEver.note(disk, after);
+  }
+
+  /** Whether an ignore rule may ever have concerned `path`, or something in it that was ever there. */
+  mayBeIgnored(path: string): boolean {
+    if (this.rulesEver.isEmpty) return false;
+    if (this.rulesEver.mayConcern(path)) return true;
+    for (const other of this.paths) {
+      if (other.startsWith(`${path}/`) && this.rulesEver.mayConcern(other)) return true;
+    }
+    return false;
+  }
+
+  /** Whether this actor touched `path`, or anything above it, in this phase. */
+  touchedBy(actor: string, path: string): boolean {
+    for (const [touched, { last }] of this.#touched) {
+      if (last.has(actor) && (touched === path || path.startsWith(`${touched}/`))) return true;
+    }
+    return false;
   }
 
   /** A user changed his folder. */

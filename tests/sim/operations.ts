@@ -1,5 +1,6 @@
 /** What users do, one small function for each kind. What is impossible at the moment is left out. */
 import { SINGLE_CHUNK_MAX } from "../../core/chunk.ts";
+import { RULES_NAME } from "../../core/ignore.ts";
 import type { SyncPath } from "../../core/path.ts";
 import type { UserSide } from "../fakes/user_side.ts";
 import { token } from "./contents.ts";
@@ -112,6 +113,8 @@ const DO: Record<Operation, (act: Act) => void> = {
       pick({ ...act, step: { ...act.step, n: act.step.n + 1 } }, "file"),
     ];
     if (one === null || other === null || one === other) return;
+    // Too large for rules, it would keep its directory from being synced at all.
+    if (isRules(one) || isRules(other)) return;
     const between = `${one}.tmp`;
     if (act.user.exists(between) || between.length > 200) return;
     act.user.rename(one, between);
@@ -141,11 +144,27 @@ const DO: Record<Operation, (act: Act) => void> = {
   many: (act) => {
     for (let i = 0; i < 34; i++) overwrite(act, `${act.step.path}/${i}`, fresh(act, 64));
   },
+  ignore: (act) => {
+    const file = act.step.path === "" ? RULES_NAME : `${act.step.path}/${RULES_NAME}`;
+    const text = `# ${act.author} ${act.w.ledger.next()}\n${act.step.to}\n`;
+    makeParents(act, file);
+    if (act.step.n % 3 === 0) save(act.user, file, new TextEncoder().encode(text));
+    else act.user.write(file, text);
+  },
+  unignore: ({ user, step }) => {
+    const files = [...user.tree()].filter(([path, { kind }]) => isRules(path) && kind === "file");
+    const file = files[step.n % Math.max(1, files.length)];
+    if (file !== undefined) user.remove(file[0]);
+  },
   wipe: (act) => {
     const files = [...act.user.tree()].filter(([, { kind }]) => kind !== "dir").map(([path]) => path);
     if (files.length >= 30) { for (const path of files.slice(1)) act.user.remove(path); }
   },
 };
+
+function isRules(path: string): boolean {
+  return path === RULES_NAME || path.endsWith(`/${RULES_NAME}`);
+}
 
 function fresh({ w, author }: Act, size: number): Uint8Array {
   return token(author, w.ledger.next(), size);

@@ -77,6 +77,9 @@ const ACT: Partial<Record<SimStep["do"], (w: World, step: SimStep) => void | Pro
   loseState: (w, { actor }) => {
     if (actor !== S) w.loseState(actor);
   },
+  exclude: (w, { actor, to }) => {
+    if (actor !== S) w.exclude(actor, to);
+  },
   skew: (w, { actor, n }) => w.skew(actor, skewOf(n)),
   fillDisk: (w, { actor, n }) => {
     const { disk } = w.machine(actor);

@@ -14,7 +14,7 @@ import { SeededRandom } from "../fakes/seeded_random.ts";
 import type { UserSide } from "../fakes/user_side.ts";
 import { ClientMachine, type PassEnd } from "./client_machine.ts";
 import { guardedDisk } from "./guarded_disk.ts";
-import { checkStable, Violation } from "./invariants.ts";
+import { checkStable, type StableTrees, stableTrees, Violation } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
 import { ProcessKilled } from "./life.ts";
 import { MassDeletes } from "./mass_deletes.ts";
@@ -64,6 +64,8 @@ export class World {
   readonly random: SeededRandom;
   readonly ledger = new Ledger();
   readonly massDeletes = new MassDeletes();
+  /** The folders as they were when all machines were last equal. */
+  before: StableTrees | null = null;
   readonly network: MemNetwork;
   readonly server: ServerMachine;
   readonly clients: ClientMachine[] = [];
@@ -197,6 +199,7 @@ export class World {
       action(user);
     } finally {
       this.ledger.record(machine.name, before, this.tree(actor));
+      this.ledger.noteRules(machine.disk, before, this.tree(actor));
       user.sync();
     }
   }
@@ -334,6 +337,15 @@ export class World {
     this.client(actor).loseState();
   }
 
+  /** Sets what a device leaves out of sync for itself. A running engine looks at once, as the command asks it to. */
+  exclude(actor: number, text: string): void {
+    const client = this.client(actor);
+    client.excludes = text;
+    this.ledger.rulesEver.add(text);
+    this.ledger.rulesTouched = true;
+    client.watch.lookAtAll();
+  }
+
   /** Sets a machine's wall clock wrong. */
   skew(actor: number, offsetMs: number): void {
     this.machine(actor).clock.offsetMs = offsetMs;
@@ -390,6 +402,7 @@ export class World {
     else await this.#rounds();
     checkStable(this);
     this.ledger.beginPhase();
+    this.before = stableTrees(this);
     this.massDeletes.beginPhase();
   }
 
