@@ -44,6 +44,8 @@ export class HostileServer implements AsyncDisposable {
   /** All bytes that clients sent, as they came out of TCP or TLS. */
   readonly bytes: Uint8Array[] = [];
   connections = 0;
+  /** What becomes of a frame on its way out. */
+  tamper: ((frame: Uint8Array, talk: Talk) => Uint8Array) | null = null;
   readonly #listener: Deno.Listener<Deno.Conn>;
   readonly #talks = new Set<Talk>();
   readonly #work = new Set<Promise<void>>();
@@ -99,7 +101,10 @@ export class HostileServer implements AsyncDisposable {
   async #accept(): Promise<void> {
     for await (const conn of this.#listener) {
       this.connections++;
-      const talk = new Talk(conn, (bytes) => this.bytes.push(bytes.slice()));
+      const talk: Talk = new Talk(conn, {
+        note: (bytes) => void this.bytes.push(bytes.slice()),
+        tamper: (frame) => this.tamper?.(frame, talk) ?? frame,
+      });
       this.#talks.add(talk);
       this.#spawn(
         this.#serve(talk).finally(() => {
@@ -194,21 +199,27 @@ export class HostileServer implements AsyncDisposable {
   }
 }
 
+interface TalkHooks {
+  readonly note: (bytes: Uint8Array) => void;
+  readonly tamper: (frame: Uint8Array) => Uint8Array;
+}
+
 /** One connection, from the server's side. */
 export class Talk {
   readonly #conn: Deno.Conn;
-  readonly #note: (bytes: Uint8Array) => void;
+  readonly #hooks: TalkHooks;
+  readonly #end = Promise.withResolvers<void>();
   #sending: Promise<void> = Promise.resolve();
   #rest = new Uint8Array(0);
 
-  constructor(conn: Deno.Conn, note: (bytes: Uint8Array) => void) {
+  constructor(conn: Deno.Conn, hooks: TalkHooks) {
     this.#conn = conn;
-    this.#note = note;
+    this.#hooks = hooks;
   }
 
   /** A message as our codec writes it. */
   send(id: number, message: Message): Promise<void> {
-    return this.frame(encode({ id, message }));
+    return this.frame(this.#hooks.tamper(encode({ id, message })));
   }
 
   /** Any bytes as a frame, with any length before them. */
@@ -234,7 +245,7 @@ export class Talk {
       const more = new Uint8Array(65_536);
       const count = await this.#conn.read(more);
       if (count === null) return null;
-      this.#note(more.subarray(0, count));
+      this.#hooks.note(more.subarray(0, count));
       const joined = new Uint8Array(this.#rest.length + count);
       joined.set(this.#rest);
       joined.set(more.subarray(0, count), this.#rest.length);
@@ -250,7 +261,13 @@ export class Talk {
     return new DataView(this.#rest.buffer, this.#rest.byteOffset).getUint32(0);
   }
 
+  /** Resolves when the connection was closed on this side. */
+  get ended(): Promise<void> {
+    return this.#end.promise;
+  }
+
   close(): void {
+    this.#end.resolve();
     try {
       this.#conn.close();
     } catch {
