@@ -61,6 +61,13 @@ worldTest("the built file alone is the program", async (world, t) => {
     assertEquals([...Deno.readDirSync(`${cache}/fsync`)].length, 2, "the version and the lock");
   });
 
+  await t.step("from the sources it says so", async () => {
+    if (Deno.env.get("FSYNC_BIN")) return;
+    const { built, executable, commit } = JSON.parse((await world.run(["version", "--json"])).stdout);
+    assertEquals([built, executable], ["sources", null]);
+    assertMatch(commit, /^([0-9a-f]{12}|unknown)$/);
+  });
+
   await t.step("help and wrong words answer as from the sources", async () => {
     for (const args of [["help", "sync-all"], ["a\nb", "c d"]]) {
       const [built, sources] = [await world.run(args, clean), await world.run(args)];
