@@ -44,7 +44,11 @@ function systemctl(
     name: ["systemctl", ...flags].join(" "),
     reload: async () => void await run("daemon-reload"),
     start: (unit) => run("start", "--", unit),
-    stop: async (unit) => void await run("stop", "--", unit),
+    stop: async (unit) => {
+      await run("stop", "--", unit);
+      // Else one that had failed would be listed for ever.
+      await run("reset-failed", "--", unit);
+    },
     renew: async () => void await run("try-restart", "fsync-server@*.service", "fsync-watch@*.service"),
   };
 }

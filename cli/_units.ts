@@ -54,7 +54,7 @@ export function ownerDropIn(owner: { readonly user: string; readonly home: strin
   return `${HEADER}
 [Service]
 User=${owner.user}
-# Credentials and what else belongs to the user.
+# Credentials, and the cache into which a self-extracting program unpacks.
 ReadWritePaths=-${word(owner.home)}
 `;
 }
@@ -170,7 +170,7 @@ SystemCallErrorNumber=EPERM
 
 /**
  * A user's manager could do these only in a user namespace of its own, where the groups of a shared folder do not
- * exist. The cache is where a self-extracting program unpacks; it has to be executable.
+ * exist.
  */
 const SYSTEM_ONLY = `
 # Of each folder in a drop-in; this one if there is none.
@@ -188,8 +188,7 @@ ProtectKernelTunables=yes
 ProtectProc=invisible
 CapabilityBoundingSet=
 RuntimeDirectory=fsync/%i
-CacheDirectory=fsync/%i
-Environment=XDG_RUNTIME_DIR=%t/fsync/%i XDG_CACHE_HOME=%C/fsync/%i
+Environment=XDG_RUNTIME_DIR=%t/fsync/%i
 `;
 
 /** A word of a unit file: quoted, and with nothing in it that systemd would expand. */

@@ -167,6 +167,21 @@ worldTest("what cannot be installed is said before anything is done", async (wor
   assertEquals(home.files(), []);
 });
 
+worldTest("the built file installs itself, and what it installed works and goes", async (world) => {
+  const binary = Deno.env.get("FSYNC_BIN");
+  if (!binary) return;
+  const home = new Home(world);
+  assertEquals((await home.run(["install", "--user"])).code, 0);
+  const installed = `${home.dir}/.local/bin/fsync`;
+  assertEquals(Deno.statSync(installed).size, Deno.statSync(binary).size);
+  const env = { HOME: home.dir, PATH: "/usr/bin:/bin", XDG_CACHE_HOME: world.env.XDG_CACHE_HOME ?? "" };
+  const own = (...args: string[]) => new Deno.Command(installed, { args, env, clearEnv: true }).outputSync();
+  assertMatch(new TextDecoder().decode(own("version").stdout), /^fsync \d/);
+  assertEquals(own("install", "--user").code, 0);
+  assertEquals(own("uninstall", "--user").code, 0);
+  assert(!existsSync(installed));
+});
+
 worldTest("a folder is watched from login on, until that is taken back", async (world) => {
   const home = new Home(world);
   const folder = `${home.dir}/my files`;
