@@ -14,16 +14,19 @@ export interface DoorLimits {
 
 /** Connections of a server that may open as many files as it likes; each costs some buffers. */
 const CONNECTIONS_MAX = 4096;
-/** Enough for all clients of a large server that come back at once; a stranger with TLS costs about 50 KB. */
-const STRANGERS_MAX = 256;
-/** Open files that are not connections: databases, packs, directories, control sockets, and those of each folder. */
+/**
+ * Enough for all clients of a large server that come back at once, and for one client to finish its handshake while
+ * others come and are pushed out at a rate of thousands a second. A stranger with TLS costs about 40 KB.
+ */
+const STRANGERS_MAX = 1024;
+/** Open files that are not connections: 50 of a server, 15 of each further folder, and some that are open for a moment. */
 const FILES_RESERVED = 256;
 const CONNECTIONS_MIN = 16;
 
 /** The limits of a process that may open `files` files. Accepting up to that number would take them from the store. */
 export function doorLimits(files: number): DoorLimits {
   const connections = Math.max(CONNECTIONS_MIN, Math.min(CONNECTIONS_MAX, files - FILES_RESERVED));
-  return { connections, strangers: Math.min(STRANGERS_MAX, Math.floor(connections / 2)) };
+  return { connections, strangers: Math.min(STRANGERS_MAX, Math.floor(connections / 3)) };
 }
 
 /** A connection on this side of the door. */

@@ -86,5 +86,5 @@ Deno.test("door: descriptors are left for the store", () => {
     assertLessOrEqual(strangers, connections / 2);
     assertLessOrEqual(connections, Math.max(16, files - 256));
   }
-  assertEquals(doorLimits(1_048_576), { connections: 4096, strangers: 256 });
+  assertEquals(doorLimits(1_048_576), { connections: 4096, strangers: 1024 });
 });

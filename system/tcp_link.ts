@@ -1,4 +1,5 @@
 /** Links over TCP and TLS: see `link.ts` for what they promise, `stream_link.ts` for how frames travel. */
+import { AcceptedSockets } from "./accepted_sockets.ts";
 import { formatAddress } from "./address.ts";
 import type { Link, Listener } from "./link.ts";
 import { ConnectError, listenError, reasonOf, tcpError, timeoutError, tlsError } from "./link_errors.ts";
@@ -62,7 +63,8 @@ export interface ListenOptions {
 export function listen(options: ListenOptions): Listener {
   const target = formatAddress(options.hostname, options.port);
   try {
-    return new TcpListener(openListener(options), options.limits);
+    const sockets = options.tls === null ? null : new AcceptedSockets();
+    return new TcpListener(openListener(options), sockets, options.limits);
   } catch (error) {
     throw listenError(target, error);
   }
@@ -73,11 +75,14 @@ type AnyListener = Deno.Listener<Deno.Conn, Deno.NetAddr>;
 class TcpListener implements Listener {
   readonly port: number;
   readonly #listener: AnyListener;
+  /** `null`: Deno needs no help to close plain connections. */
+  readonly #sockets: AcceptedSockets | null;
   readonly #limits: LineLimits | undefined;
   readonly #closing = new AbortController();
 
-  constructor(listener: AnyListener, limits: LineLimits | undefined) {
+  constructor(listener: AnyListener, sockets: AcceptedSockets | null, limits: LineLimits | undefined) {
     this.#listener = listener;
+    this.#sockets = sockets;
     this.#limits = limits;
     this.port = listener.addr.port;
   }
@@ -86,13 +91,27 @@ class TcpListener implements Listener {
     while (!this.#closing.signal.aborted) {
       try {
         const conn = await this.#listener.accept();
-        return new StreamLink(limited(conn, this.#limits), peerOf(conn));
+        return new StreamLink(limited(this.#closable(conn), this.#limits), peerOf(conn));
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return null;
         await pause(ACCEPT_RETRY_MS, this.#closing.signal);
       }
     }
     return null;
+  }
+
+  #closable(conn: Deno.Conn): ByteStream {
+    if (this.#sockets === null) return conn;
+    const end = this.#sockets.take(conn.remoteAddr as Deno.NetAddr);
+    return {
+      read: (into) => conn.read(into),
+      write: (bytes) => conn.write(bytes),
+      closeWrite: () => conn.closeWrite(),
+      close: () => {
+        conn.close();
+        end();
+      },
+    };
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import {
   assertEquals,
   assertInstanceOf,
+  assertLessOrEqual,
   assertMatch,
   assertRejects,
   assertStrictEquals,
@@ -8,6 +9,7 @@ import {
 } from "@std/assert";
 import { createIdentity } from "./identity.ts";
 import { LinkClosed } from "./link.ts";
+import { readProcLinks } from "./proc.ts";
 import type { ConnectErrorCode } from "./link_errors.ts";
 import { ConnectError, connectTcp, listen, ListenError, type PinnedServer } from "./tcp_link.ts";
 
@@ -79,6 +81,33 @@ Deno.test("broken TLS clients neither stop the listener nor hold up an honest on
   await waiting;
   for (const end of [silent, garbage, client, server, listener]) end.close();
 });
+
+Deno.test("closing a TLS connection frees its descriptor, though the other side says nothing and stays", async () => {
+  const listener = listen({ hostname: HOST, port: 0, tls: identity });
+  const before = openSockets();
+  const strangers: Deno.Conn[] = [];
+  const first = [new Uint8Array(0), new Uint8Array([0x16]), new Uint8Array([0x16, 3, 1, 2, 0, 1, 0])];
+  for (let i = 0; i < 30; i++) {
+    const accepting = listener.accept();
+    const stranger = await Deno.connect({ hostname: HOST, port: listener.port });
+    strangers.push(stranger);
+    await stranger.write(first[i % 3]!);
+    const link = (await accepting)!;
+    const receiving = assertRejects(() => link.receive(), LinkClosed);
+    // Some are closed while others are still there, so that numbers are used again.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    link.close();
+    await receiving;
+    await link.ended;
+    assertEquals(await stranger.read(new Uint8Array(1)).catch(() => null), null);
+  }
+  assertLessOrEqual(openSockets(), before + strangers.length);
+  for (const end of [...strangers, listener]) end.close();
+});
+
+function openSockets(): number {
+  return [...readProcLinks("/proc/self/fd").values()].filter((target) => target.startsWith("socket:")).length;
+}
 
 Deno.test("a plain client at a TLS server, and the reverse, are told what is wrong", async () => {
   const secure = listen({ hostname: HOST, port: 0, tls: identity });
