@@ -6,7 +6,7 @@ import type { Subject } from "../core/access.ts";
 import { displayPath } from "../core/path.ts";
 import type { AccountAnswer, AccountRequest, AccountTopic } from "./_account_requests.ts";
 import type { Journal, LogRecord } from "./_journal.ts";
-import { formatBytes, plural } from "./_output.ts";
+import { plural } from "./_output.ts";
 import { ownerName } from "./_user.ts";
 import { shortTime } from "./_when.ts";
 
@@ -78,7 +78,7 @@ const DESCRIPTIONS: Descriptions = {
   }),
   "user-quota": ({ name, quota }) => ({
     record: { type: "user-quota", name, quota },
-    text: `Quota set: ${displayPath(name)}, ${quota === null ? "none" : formatBytes(quota)}`,
+    text: `Quota set: ${displayPath(name)}, ${quota === null ? "none" : plural(quota, "byte")}`,
   }),
   "groups": nothing,
   "group-add": ({ name }) => ({

@@ -68,7 +68,7 @@ const invitation = {
 /** Each change with its line; in an order in which they can be done. */
 const CHANGES = (dir: string): readonly (readonly [AccountRequest, string])[] => [
   [{ do: "user-add", name: "ben", quota: null }, "User added: ben"],
-  [{ do: "user-quota", name: "ben", quota: 5_000_000 }, "Quota set: ben, 5.0 MB"],
+  [{ do: "user-quota", name: "ben", quota: 5_000_000 }, "Quota set: ben, 5,000,000 bytes"],
   [{ do: "user-quota", name: "ben", quota: null }, "Quota set: ben, none"],
   [{ do: "user-disable", name: "ben", disabled: true }, "User disabled: ben"],
   [{ do: "user-disable", name: "ben", disabled: false }, "User enabled: ben"],

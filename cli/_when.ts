@@ -59,9 +59,9 @@ export function dayOrNever(ms: number): string {
   return ms === 0 ? "never" : shortTime(ms).slice(0, "2025-04-07".length);
 }
 
-const SPAN = /^(\d+)(m|h|d|w)$/;
+const SPAN = /^(\d+)(s|m|h|d|w)$/;
 
-/** How long `15m`, `24h`, `3d`, `1w` is, ms. @throws {UsageError} */
+/** How long `90s`, `15m`, `24h`, `3d`, `1w` is, ms. @throws {UsageError} */
 export function parseSpan(flag: string, text: string): number {
   const parts = SPAN.exec(text);
   if (parts !== null) return Number(parts[1]) * UNIT_MS.get(parts[2]!)!;
