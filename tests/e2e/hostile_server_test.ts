@@ -89,6 +89,22 @@ worldTest(
       assertStringIncludes(stderr, 'Cannot download "f0": the server sent other bytes than announced');
     });
 
+    await t.step("names and reasons do nothing to a terminal", async () => {
+      const evil = "\x1b]0;owned\x07\x9b31m\nroot";
+      const { code, stdout, stderr } = await pass((server) => {
+        server.welcome = { ...server.welcome, user: evil, folderName: evil };
+        server.on.subscribe = (talk) =>
+          talk.send(0, { type: "error", code: "internal", message: evil, hint: evil });
+      });
+      assertEquals(code, 1, stderr);
+      assertStringIncludes(stderr, "\\e]0;owned");
+      // deno-lint-ignore no-control-regex
+      assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f]/.test(stdout + stderr), stderr);
+      const status = await world.run(["status", "a"]);
+      // deno-lint-ignore no-control-regex
+      assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f]/.test(status.stdout + status.stderr), status.stdout);
+    });
+
     await t.step("MS10: another folder in its place stops everything", async () => {
       const { code, stderr } = await pass((server) => server.welcome = { folder: "1".repeat(32) });
       assertEquals(code, 8, stderr);
