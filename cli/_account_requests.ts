@@ -8,6 +8,8 @@ export interface UserRow {
   readonly disabled: boolean;
   /** bytes */
   readonly quota: number | null;
+  /** Bytes that count for it; `null` where no server runs that knows. */
+  readonly used: number | null;
   readonly groups: readonly string[];
   /** Devices that may connect. */
   readonly devices: number;

@@ -58,6 +58,8 @@ export interface AccountsDesk {
   readonly log: AuditLog;
   /** The folders of the running server. */
   readonly folders?: FolderControl;
+  /** Bytes that count for a user's quota, as the running server knows them. */
+  readonly usage?: (user: string) => number;
 }
 
 /** What an answer looks like on its way: errors keep their hints. */
@@ -179,25 +181,25 @@ type Handlers = {
 };
 
 const HANDLERS: Handlers = {
-  "users": ({ accounts }) => accounts.users().map((user) => userRow(accounts, user)),
-  "user-add": ({ accounts }, { name, quota }) => {
-    accounts.addUser({ name, quota });
-    return userRow(accounts, findUser(accounts, name));
+  "users": (desk) => desk.accounts.users().map((user) => userRow(desk, user)),
+  "user-add": (desk, { name, quota }) => {
+    desk.accounts.addUser({ name, quota });
+    return userRow(desk, findUser(desk.accounts, name));
   },
-  "user-remove": ({ accounts }, { name }) => {
-    const row = userRow(accounts, findUser(accounts, name));
-    accounts.removeUser(name);
+  "user-remove": (desk, { name }) => {
+    const row = userRow(desk, findUser(desk.accounts, name));
+    desk.accounts.removeUser(name);
     return row;
   },
-  "user-disable": ({ accounts }, { name, disabled }) => {
-    findUser(accounts, name);
-    accounts.disableUser(name, disabled);
-    return userRow(accounts, findUser(accounts, name));
+  "user-disable": (desk, { name, disabled }) => {
+    findUser(desk.accounts, name);
+    desk.accounts.disableUser(name, disabled);
+    return userRow(desk, findUser(desk.accounts, name));
   },
-  "user-quota": ({ accounts }, { name, quota }) => {
-    findUser(accounts, name);
-    accounts.setQuota(name, quota);
-    return userRow(accounts, findUser(accounts, name));
+  "user-quota": (desk, { name, quota }) => {
+    findUser(desk.accounts, name);
+    desk.accounts.setQuota(name, quota);
+    return userRow(desk, findUser(desk.accounts, name));
   },
   "groups": ({ accounts }) => accounts.groups(),
   "group-add": ({ accounts }, { name }) => {
@@ -274,7 +276,10 @@ function invite(desk: AccountsDesk, request: AccountRequest<"invite">): AccountA
   }
 }
 
-function userRow(accounts: Accounts, { name, owner, disabled, quota, created }: User): UserRow {
+function userRow(
+  { accounts, usage }: AccountsDesk,
+  { name, owner, disabled, quota, created }: User,
+): UserRow {
   const devices = accounts.devices().filter((device) => device.user === name);
   const groups = accounts.groups().filter(({ members }) => members.includes(name));
   return {
@@ -282,6 +287,7 @@ function userRow(accounts: Accounts, { name, owner, disabled, quota, created }: 
     owner,
     disabled,
     quota,
+    used: usage?.(name) ?? null,
     created,
     groups: groups.map((group) => group.name),
     devices: devices.filter(({ revoked }) => !revoked).length,

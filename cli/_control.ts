@@ -65,6 +65,8 @@ export interface Controlled {
   /** The name of a server's folder. */
   readonly folder?: string;
   readonly unserved?: () => readonly Unserved[];
+  /** Bytes that count for a user's quota, in all folders of a server. */
+  readonly usage?: (user: string) => number;
   readonly root: string;
   readonly engine: Engine;
   readonly watcher: Watcher;
@@ -112,7 +114,7 @@ async function answer(
 }
 
 async function askAccountsOf(
-  { root, accounts, audit: log, folders, tls, server }: Controlled,
+  { root, accounts, audit: log, folders, tls, server, usage }: Controlled,
   request: AccountRequest,
 ): Promise<AccountOutcome> {
   if (accounts === undefined || log === undefined) {
@@ -120,7 +122,7 @@ async function askAccountsOf(
   }
   const caPem = tls === true ? readPrivateFile(`${root}/.fsync/tls/ca.pem`) : null;
   const desk = { root, accounts, clock: systemClock, address: server, caPem, log };
-  return await answerAccounts(folders === undefined ? desk : { ...desk, folders }, request);
+  return await answerAccounts({ ...desk, ...folders && { folders }, ...usage && { usage } }, request);
 }
 
 /** Asks the process that holds `root`; `null` if there is none. */

@@ -157,6 +157,7 @@ export class Server {
       tls: this.#tls,
       server: this.address,
       unserved: () => this.unserved,
+      usage: (user) => this.folders.reduce((sum, { folder }) => sum + folder.usage(user), 0),
     };
   }
 

@@ -35,7 +35,10 @@ export interface ServedFolderOptions {
 /** What a running folder needs of its server. */
 export interface ServedBy {
   /** What its control socket answers beyond the folder itself. */
-  readonly control: Pick<Controlled, "accounts" | "audit" | "folders" | "tls" | "server" | "unserved">;
+  readonly control: Pick<
+    Controlled,
+    "accounts" | "audit" | "folders" | "tls" | "server" | "unserved" | "usage"
+  >;
   /** Ends the sessions of the folder, before its stores are closed. */
   readonly endSessions: () => Promise<void>;
 }
@@ -91,7 +94,9 @@ export class ServedFolder {
       state,
     );
     const between = <T>(work: () => T | Promise<T>) => this.folder.between(work);
-    this.upkeep = new Upkeep({ records, own, contents, clock: systemClock, between }, disk, `${root}/.fsync`);
+    const onForgotten = () => this.folder.forgetUsage();
+    const parts = { records, own, contents, clock: systemClock, between, onForgotten };
+    this.upkeep = new Upkeep(parts, disk, `${root}/.fsync`);
   }
 
   /** @throws {FolderBusy | RecordsError | ContentsError | StateError | DiskError} */

@@ -3,6 +3,7 @@ import { EXIT, UsageError } from "./_exit.ts";
 import { askAccounts, DATA_FLAG } from "./_accounts.ts";
 import type { UserRow } from "./_account_requests.ts";
 import { plural } from "./_output.ts";
+import { bytesText } from "../server/quota.ts";
 import { parseBytes } from "./_quantity.ts";
 import { tableLines } from "./_table.ts";
 import { dayOrNever } from "./_when.ts";
@@ -18,7 +19,8 @@ export const user: Command = {
     "A user who is disabled cannot connect and keeps everything else; one who is removed loses devices, invitations, " +
     "grants and memberships. Both take effect at once. What the user did stays in the history, and what is on its " +
     "devices stays there.",
-    "The quota bounds the bytes of all versions that a user has stored, in all folders together.",
+    "The quota bounds the bytes of all versions that a user has stored, in all folders together. The list shows what " +
+    "counts for it while a server runs.",
   ],
   flags: [DATA_FLAG],
   example: "fsync user list\nfsync user disable ben\nfsync user quota ann 50G",
@@ -46,22 +48,21 @@ const COLUMNS = [
   { title: "USER" },
   { title: "STATE" },
   { title: "DEVICES", right: true },
+  { title: "USED", right: true },
   { title: "QUOTA", right: true },
   { title: "LAST SEEN" },
   { title: "GROUPS" },
 ];
 
-function cells({ name, owner, disabled, devices, quota, lastSeen, groups }: UserRow): string[] {
+function cells({ name, owner, disabled, devices, used, quota, lastSeen, groups }: UserRow): string[] {
   const state = owner ? "owner" : disabled ? "disabled" : "";
-  return [name, state, String(devices), shownQuota(quota, "-"), dayOrNever(lastSeen), groups.join(" ")];
+  const room = [shownQuota(used, "-"), shownQuota(quota, "-")];
+  return [name, state, String(devices), ...room, dayOrNever(lastSeen), groups.join(" ")];
 }
 
 /** In the units that `quota` takes. */
 function shownQuota(quota: number | null, none: string): string {
-  if (quota === null) return none;
-  const power = ["B", "KiB", "MiB", "GiB", "TiB"].map((unit, i) => ({ unit, value: quota / 1024 ** i }));
-  const { unit, value } = power.findLast(({ value }) => value >= 1) ?? power[0]!;
-  return `${Number(value.toFixed(2))} ${unit}`;
+  return quota === null ? none : bytesText(quota);
 }
 
 async function add(context: Context, name?: string): Promise<number> {

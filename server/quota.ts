@@ -51,14 +51,14 @@ export function bytesBrought(version: Pick<Version, "path" | "from" | "base" | "
   return before !== null && sameContent(before, entry) ? 0 : entry.size;
 }
 
-/** `10 GB`, `1.5 MB`, `700 B`. */
+/** `10 GiB`, `1.5 MiB`, `700 B`: in the units in which quotas are set. */
 export function bytesText(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
     unit++;
   }
-  return `${Number(value.toFixed(value < 10 ? 1 : 0))} ${units[unit]}`;
+  return `${Number(value.toFixed(2))} ${units[unit]}`;
 }

@@ -25,7 +25,7 @@ import { bytesText, quotaOf } from "./quota.ts";
 import { systemClock } from "../system/clock.ts";
 
 const WRITE = rightsOf({ "": "write" });
-const FULL = "error noSpace: Cannot upload: the quota of 1 kB is used up";
+const FULL = "error noSpace: Cannot upload: the quota of 1000 B is used up";
 const text = (bytes: number, letter: string) => letter.repeat(bytes);
 
 /** Ben with a quota, and the others without. */
@@ -134,7 +134,7 @@ Deno.test("quota: a large content is refused when it is announced", async () => 
   const { staged } = await ben.stage(BIG);
   assertEquals(
     [shown(staged), staged.type === "error" && staged.message],
-    ["error noSpace", "Cannot upload: the quota of 300 kB is used up"],
+    ["error noSpace", "Cannot upload: the quota of 292.97 KiB is used up"],
   );
 });
 
@@ -146,7 +146,7 @@ Deno.test("quota: what is on its way counts, announced, arriving, complete and c
   assertEquals(hub.folder.usage("ben"), 400_000, "announced");
   assertEquals(shown((await ben.stage(OTHER)).staged), "error noSpace");
   assertEquals(await shownAll(ben, fileOf("f", text(100_001, "f"))), [
-    "error noSpace: Cannot upload: the quota of 500 kB is used up",
+    "error noSpace: Cannot upload: the quota of 488.28 KiB is used up",
   ]);
   await ben.sendData(id, BIG);
   assertEquals(hub.folder.usage("ben"), 400_000, "complete");
@@ -229,7 +229,7 @@ Deno.test("quota: versions that are pruned count no more", async () => {
   }
 });
 
-Deno.test("quota: bytes are told as people count them", () => {
-  const told = [0, 999, 1000, 1500, 9_990, 10_000_000_000, 2 ** 50].map(bytesText);
-  assertEquals(told, ["0 B", "999 B", "1 kB", "1.5 kB", "10 kB", "10 GB", "1126 TB"]);
+Deno.test("quota: bytes are told as the owner set them", () => {
+  const told = [0, 1023, 1024, 1536, 10 * 2 ** 30, 2 ** 50].map(bytesText);
+  assertEquals(told, ["0 B", "1023 B", "1 KiB", "1.5 KiB", "10 GiB", "1024 TiB"]);
 });

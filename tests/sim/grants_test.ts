@@ -212,7 +212,7 @@ Deno.test("grants: a file over the quota is a problem, does not stop others, and
   w.server.accounts.setQuota("userB", 300_000);
   w.put(B, { "large": new Uint8Array(400_000).fill(1), "small": "small", "middle": new Uint8Array(100_000) });
   assertEquals((await soon(w, B)).sort(), [
-    "Cannot upload: the quota of 300 kB is used up: large",
+    "Cannot upload: the quota of 292.97 KiB is used up: large",
   ]);
   await w.sync(A);
   w.check(A, { "small": "small", "middle": new Uint8Array(100_000) });
