@@ -170,6 +170,24 @@ Deno.test("large: what no version names when its conversation ends is gone, what
   assertEquals([hub.folder.contents.hasLarge(A.id), hub.folder.contents.hasLarge(B.id)], [false, true]);
 });
 
+Deno.test("large: what others have named, or stage in the meantime, stays when one leaves who staged it too", async () => {
+  await using hub = new Hub();
+  const [ben, cy] = [hub.client("ben", WRITE), hub.client("cy", WRITE)];
+  await ben.stageAll(A);
+  await put(hub.olga, "named", A);
+  await ben.close();
+  assertEquals(hub.folder.contents.hasLarge(A.id), true, "named by olga");
+
+  await cy.stageAll(B);
+  const held = Promise.withResolvers<void>();
+  const holding = hub.folder.between(() => held.promise);
+  const leaving = cy.close();
+  await hub.olga.stageAll(B);
+  held.resolve();
+  await Promise.all([holding, leaving]);
+  assertEquals(hub.folder.contents.hasLarge(B.id), true, "staged by olga while cy left");
+});
+
 Deno.test("large: a content that was refused when it was named is still staged, and then gone", async () => {
   await using hub = new Hub();
   const ben = hub.client("ben", WRITE);

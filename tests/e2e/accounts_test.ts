@@ -50,9 +50,10 @@ for (const [mode, running] of MODES) {
     assertStringIncludes(await refused(world, "user quota bem 5G", FAILED), "hint: did you mean ben?");
     assertEquals(await ok(world, "user quota ben 5G"), "ben may store 5 GiB of versions.\n");
     await ok(world, "user disable ben");
+    const used = running ? "0 B" : "-";
     assertEquals(await table(world, "user list"), [
-      "ann owner 1 - never",
-      "ben disabled 0 5 GiB never",
+      `ann owner 1 ${used} - never`,
+      `ben disabled 0 ${used} 5 GiB never`,
     ]);
     await ok(world, "user enable ben");
     if (running) await refused(world, "user remove ann", DENIED);
