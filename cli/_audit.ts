@@ -34,12 +34,15 @@ export function audit(log: AuditLog, request: AccountRequest, answer: AccountAns
   if (change !== null) write(log, change, by);
 }
 
-/** Logs what a server does by itself when its user starts it. */
-export function auditStart(
-  log: AuditLog,
-  { formerOwner, device }: { readonly formerOwner: string | null; readonly device: string | null },
-  by = auditor(),
-): void {
+/** What a server does by itself when its user starts it. */
+export interface Started {
+  /** Whose server it was before; `null`: nobody's. */
+  readonly formerOwner: string | null;
+  /** The device that was made for a credential on this machine. */
+  readonly device: string | null;
+}
+
+export function auditStart(log: AuditLog, { formerOwner, device }: Started, by = auditor()): void {
   const { user } = by;
   if (formerOwner !== null && formerOwner !== user) {
     const text = `Owner changed: ${displayPath(user)}, before ${displayPath(formerOwner)}`;

@@ -15,7 +15,7 @@ import { openFilesMax } from "../system/open_files.ts";
 import { systemRandom } from "../system/random.ts";
 import { listen } from "../system/tcp_link.ts";
 import type { LineLimits } from "../system/throttle.ts";
-import { auditStart } from "./_audit.ts";
+import { auditStart, type Started } from "./_audit.ts";
 import type { Unserved } from "./_control.ts";
 import { checkOwn } from "./_folder_home.ts";
 import { FolderKeeper } from "./_folder_keeper.ts";
@@ -45,6 +45,7 @@ interface Parts {
   readonly accounts: Accounts;
   /** `null` without TLS. */
   readonly caPem: string | null;
+  readonly started: Started;
 }
 
 export class Server {
@@ -57,8 +58,10 @@ export class Server {
   readonly #listener: Listener;
   readonly #keeper: FolderKeeper;
   readonly #tls: boolean;
+  readonly #started: Started;
 
-  private constructor(options: ServeOptions, { main, listener, accounts, caPem }: Parts) {
+  private constructor(options: ServeOptions, { main, listener, accounts, caPem, started }: Parts) {
+    this.#started = started;
     this.accounts = accounts;
     this.main = main;
     this.port = listener.port;
@@ -105,8 +108,7 @@ export class Server {
       const caPem = identity?.caPem ?? null;
       const { folder } = main.folder.records.identity();
       const device = leaveCredential({ accounts, port: listener.port, caPem, folder });
-      auditStart(journal, { formerOwner, device });
-      return new Server(options, { main, listener, accounts, caPem });
+      return new Server(options, { main, listener, accounts, caPem, started: { formerOwner, device } });
     } catch (error) {
       for (const one of opened.reverse()) one.close();
       throw error;
@@ -124,6 +126,8 @@ export class Server {
 
   /** Serves until `signal` aborts, and then closes everything in order. @throws whatever ends the main folder before */
   async run(signal: AbortSignal): Promise<void> {
+    // Not before: the first line that a server prints says that it listens.
+    auditStart(this.main.journal, this.#started);
     for (const { name, path } of this.accounts.folders()) if (path !== null) this.#keeper.keep(name, path);
     const accepting = this.#accept();
     try {

@@ -18,14 +18,20 @@ const PUT = 1, DELETE = 2, RENAME = 3;
 const INLINE = 1;
 const encoder = new TextEncoder();
 
-/** The credential that the server leaves for its own user. */
-interface Credential {
+/** What a device has to sign in. */
+export interface Credential {
   readonly device: string;
   readonly token: string;
 }
 
+/** The credential that the server leaves for its own user. */
 export function ownerCredential(world: World): Credential {
-  const dir = world.path("state/servers");
+  return credentialIn(world, "state");
+}
+
+/** The credential of whoever has this state directory. */
+export function credentialIn(world: World, state: string): Credential {
+  const dir = world.path(`${state}/servers`);
   const name = [...Deno.readDirSync(dir)].map(({ name }) => name).find((name) => name.endsWith(".json"))!;
   return JSON.parse(Deno.readTextFileSync(`${dir}/${name}`)) as Credential;
 }
@@ -48,10 +54,12 @@ export class HostileClient {
     return new HostileClient(await connectTcp("127.0.0.1", world.port, { tls: null }));
   }
 
-  /** Signs in as the owner. */
-  static async signedIn(world: World): Promise<HostileClient> {
+  /** Signs in, as the owner if nobody else is named. */
+  static async signedIn(
+    world: World,
+    credential: Credential = ownerCredential(world),
+  ): Promise<HostileClient> {
     const client = await HostileClient.stranger(world);
-    const credential = ownerCredential(world);
     const welcome = await client.ask({
       type: "hello",
       versions: PROTOCOL_VERSIONS,
