@@ -20,6 +20,15 @@ import { PastRequests } from "./requests/past.ts";
 import { Uploads } from "./requests/uploads.ts";
 import { ContentsError } from "./store/contents.ts";
 import type { Subscriber } from "./subscriber.ts";
+import { Turns } from "./turns.ts";
+
+/**
+ * Frames whose requests are under way may have so many bytes together, so that a client that sends faster than the disk
+ * writes holds little memory here. (Several of the largest frames, or a dozen blocks.)
+ */
+const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
+/** Answers of one kind that are made at a time: each holds a block until there is room for it on the line. */
+const ANSWERS_AT_ONCE_MAX = 4;
 
 export interface SessionParts {
   readonly folder: Folder;
@@ -38,7 +47,13 @@ export class Session {
   readonly #context: RequestContext;
   readonly #uploads: Uploads;
   readonly #past: PastRequests;
-  readonly #running = new Set<Promise<void>>();
+  /** Requests under way, with the bytes of their frames. */
+  readonly #running = new Map<Promise<void>, number>();
+  readonly #downloads = new Turns(ANSWERS_AT_ONCE_MAX);
+  readonly #fetches = new Turns(ANSWERS_AT_ONCE_MAX);
+  #bytesRunning = 0;
+  /** Of the frame that is looked at. */
+  #frameBytes = 0;
   readonly #stop = new AbortController();
   #subscriber: Subscriber | null = null;
   #failure: unknown = null;
@@ -76,7 +91,7 @@ export class Session {
       if (this.#subscriber !== null) this.#folder.leave(this.#subscriber);
       this.#uploads.pause();
       this.#link.close();
-      await Promise.allSettled(this.#running);
+      await Promise.allSettled(this.#running.keys());
       await this.#uploads.end().catch((error: unknown) => {
         // What could not be removed is found by the store's upkeep.
         if (!(error instanceof ContentsError)) this.#onBug(error);
@@ -97,10 +112,17 @@ export class Session {
       const frame = await this.#link.receive();
       if (frame === null) return;
       const { id, message } = decode(frame);
+      this.#frameBytes = frame.length;
       this.#dispatch(id, message);
-      while (this.#running.size >= REQUESTS_IN_FLIGHT_MAX) await Promise.race(this.#running);
+      while (this.#isFull()) await Promise.race(this.#running.keys());
       if (this.#failure !== null) throw this.#failure;
     }
+  }
+
+  /** Nothing more is read then: the connection's own flow control holds the client back. */
+  #isFull(): boolean {
+    const requests = this.#running.size;
+    return requests >= REQUESTS_IN_FLIGHT_MAX || (requests > 0 && this.#bytesRunning > REQUEST_BYTES_MAX);
   }
 
   #dispatch(id: number, message: Message): void {
@@ -119,11 +141,12 @@ export class Session {
       case "data":
         return this.#start(id, () => this.#uploads.data(id, message));
       case "download":
-        return this.#start(id, () => download(this.#context, id, message));
+        return this.#start(id, () => this.#downloads.run(() => download(this.#context, id, message)));
       case "fetch":
-        return this.#start(id, () => fetch(this.#context, id, message));
-      case "versions":
+        return this.#start(id, () => this.#fetches.run(() => fetch(this.#context, id, message)));
       case "read":
+        return this.#start(id, () => this.#fetches.run(() => this.#past.answer(id, message)));
+      case "versions":
       case "restore":
       case "conflicts":
       case "resolve":
@@ -135,6 +158,7 @@ export class Session {
 
   /** Runs a request beside the others. A store that fails is answered; a client that misbehaves ends the session. */
   #start(id: number, work: () => Promise<void>): void {
+    const bytes = this.#frameBytes;
     const running = work().catch(async (error) => {
       const answer = answerFor(error, this.caller.rights());
       if (answer === null) {
@@ -145,8 +169,12 @@ export class Session {
         return;
       }
       await this.#send(id, answer).catch(() => {});
-    }).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    }).finally(() => {
+      this.#bytesRunning -= this.#running.get(running)!;
+      this.#running.delete(running);
+    });
+    this.#running.set(running, bytes);
+    this.#bytesRunning += bytes;
   }
 
   async #send(id: number, message: Message): Promise<void> {

@@ -64,10 +64,10 @@ export class Reception {
   }
 
   /** A folder of the server; its stores are there whether the accounts know of it or not. */
-  addFolder(name: string): Folder {
+  addFolder(name: string, contents = new MemContents()): Folder {
     const { clock } = this;
     const records = new MemRecords(new SeededRandom(BigInt(this.folders.size + 7)), clock);
-    const folder = new Folder({ records, contents: new MemContents(), clock, onCommit: () => {} });
+    const folder = new Folder({ records, contents, clock, onCommit: () => {} });
     this.folders.set(name, folder);
     return folder;
   }
