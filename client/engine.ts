@@ -3,36 +3,29 @@
  *
  * Invariants:
  * 1. One cycle at a time; large contents go on beside it, and their paths are left alone meanwhile.
- * 2. Events and notices only record that there is something to do; {@link Engine.#cycle} alone decides what.
+ * 2. Events and notices only record that there is something to do; {@link Cycle} alone decides what.
  * 3. "in sync" is said only when the last look was complete, nothing differs, and nothing waits.
  */
 import type { Rule } from "../core/access.ts";
-import type { Entry } from "../core/entry.ts";
-import { hasAncestorIn, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
-import { type Plan, plan } from "../core/plan.ts";
-import { findRenames, type Placed, type Rename } from "../core/renames.ts";
+import type { SyncPath } from "../core/path.ts";
+import type { Plan } from "../core/plan.ts";
+import type { Rename } from "../core/renames.ts";
 import type { Changes } from "../protocol/messages.ts";
 import type { Connector, Remote } from "../protocol/remote.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import { DiskError } from "../system/disk.ts";
-import { isTraced, trace } from "../system/trace.ts";
 import { DeleteGate, DELETES_QUIET_MS, type HeldDeletes } from "./delete_gate.ts";
 import { HeldError, UnreachableError } from "./errors.ts";
 import type { SyncState } from "./events.ts";
-import { EarlyPush } from "./early_push.ts";
 import { checkIdentity } from "./identity_check.ts";
 import { Ignoring } from "./ignoring.ts";
-import { look, type LookRequest } from "./look.ts";
-import { Pull } from "./pull.ts";
-import { Push } from "./push.ts";
-import { pullMoves } from "./pull_moves.ts";
-import { pushRenames } from "./push_renames.ts";
+import { Cycle, type Scope } from "./cycle.ts";
+import type { LookRequest } from "./look.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import type { IgnoreSettings } from "./rule_files.ts";
-import { bringRules } from "./rules_first.ts";
 import { StateError } from "./state.ts";
 import { Transfers } from "./transfers.ts";
-import type { Problem, Trees } from "./trees.ts";
+import type { Problem } from "./trees.ts";
 
 export interface EngineOptions extends ReplicaParts {
   readonly connector: Connector;
@@ -79,12 +72,6 @@ export interface Work {
   readonly downBytes: number;
 }
 
-/** A part of the folder and one direction, for moving single files. */
-export interface Scope {
-  readonly paths: readonly SyncPath[];
-  readonly direction: "up" | "down";
-}
-
 /** Waits between two tries to connect, milliseconds; with jitter, so that clients do not come back all at once. */
 const BACKOFF_MS_FIRST = 250;
 const BACKOFF_MS_MAX = 30_000;
@@ -92,8 +79,6 @@ const BACKOFF_MS_MAX = 30_000;
 const UNSTEADY_MS = 150;
 /** Cycles without an end in sight, before a pass gives up and says so. */
 const PASS_CYCLES_MAX = 50;
-/** Bytes of small files that a look keeps for their upload. */
-const KEPT_BYTES_MAX = 24 * 1024 * 1024;
 /** How long a plan that was refused as stale waits for the news that made it so, milliseconds. */
 const STALE_WAIT_MS = 1000;
 
@@ -102,6 +87,7 @@ export class Engine {
   readonly #replica: Replica;
   readonly #gate: DeleteGate;
   readonly #ignoring: Ignoring | null;
+  readonly #cycle: Cycle;
   #transfers: Transfers;
   #dirty: { all: boolean; paths: Map<SyncPath, "shallow" | "deep"> } = { all: true, paths: new Map() };
   #wake: () => void = () => {};
@@ -112,14 +98,9 @@ export class Engine {
   #folderName = "";
   #conflicts = 0;
   #reason = "";
-  #lastFullLook = 0;
-  #completeLook = false;
   #cycling = false;
-  #watching = false;
   #restWaiters: (() => void)[] = [];
   readonly #waiting = new Set<"unsteady" | "unsure" | "deletes">();
-  #scope: Scope | null = null;
-  readonly #told = new Map<string, string>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -132,6 +113,14 @@ export class Engine {
       clock: options.clock,
       emit: options.onEvent,
       guardRemote: options.guard === "on",
+    });
+    this.#cycle = new Cycle({
+      replica: this.#replica,
+      gate: this.#gate,
+      ignoring: this.#ignoring,
+      clock,
+      onEvent: options.onEvent,
+      onLooked: options.onLooked ?? (() => {}),
     });
   }
 
@@ -174,7 +163,7 @@ export class Engine {
       conflicts: this.#conflicts,
       held: this.#gate.held,
       problems: [...trees.problems.values()],
-      lastFullLook: this.#lastFullLook,
+      lastFullLook: this.#cycle.lastFullLook,
       lastSync: this.#replica.state.binding().lastSync,
       reason: this.#reason,
     };
@@ -197,7 +186,7 @@ export class Engine {
    * @param scope only these paths, and only in this direction
    */
   async pass(signal: AbortSignal, scope: Scope | null = null): Promise<EngineStatus> {
-    this.#scope = scope;
+    this.#cycle.scope = scope;
     const remote = await this.#connect(signal);
     try {
       await this.#subscribe(remote);
@@ -209,7 +198,7 @@ export class Engine {
           this.#giveUp();
           break;
         }
-        await this.#cycle(remote, signal);
+        await this.#runCycle(remote, signal);
         await this.#transfers.drain();
         if (!this.#hasWork()) await this.#waitForSteadiness(signal);
       }
@@ -244,8 +233,8 @@ export class Engine {
     const remote = await this.#connect(signal);
     try {
       await this.#subscribe(remote);
-      await this.#look({ all: true, paths: new Map() }, signal, null);
-      return { renames: this.#renames(), plan: this.#plan() };
+      await this.#cycle.look({ all: true, paths: new Map() }, signal, null);
+      return { renames: this.#cycle.renames(), plan: this.#cycle.plan() };
     } finally {
       remote.close();
     }
@@ -254,7 +243,7 @@ export class Engine {
   /** Keeps the folder in sync until `signal` aborts. @throws {HeldError | StateError} what needs a person */
   async run(signal: AbortSignal): Promise<void> {
     let backoff = BACKOFF_MS_FIRST;
-    this.#watching = true;
+    this.#cycle.watching = true;
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
       let subscribed = false;
@@ -313,7 +302,7 @@ export class Engine {
       this.#dirty.all = true;
       while (!signal.aborted && ended === null) {
         if (this.#hasWork()) {
-          await this.#cycle(remote, signal);
+          await this.#runCycle(remote, signal);
           if (this.#replica.unsteady.size > 0) {
             this.#later("unsteady", UNSTEADY_MS, signal, () => this.#retryUnsteady());
           }
@@ -435,7 +424,7 @@ export class Engine {
     }
   }
 
-  async #cycle(remote: Remote, signal: AbortSignal): Promise<void> {
+  async #runCycle(remote: Remote, signal: AbortSignal): Promise<void> {
     const root = this.#options.rootProblem();
     if (root !== null) {
       throw new HeldError(root, "nothing was deleted on the server; bring the folder back and try again");
@@ -443,20 +432,11 @@ export class Engine {
     this.#cycling = true;
     this.#setState("syncing");
     try {
-      await this.#bringRules(remote, signal);
-      const push = new Push(this.#replica, remote, this.#transfers);
-      await this.#look(this.#takeDirty(), signal, push);
-      await push.drain();
-      if (signal.aborted) return;
-      this.#tellOfRules();
-      await this.#look({ all: false, paths: originsToCheck(this.#replica.trees) }, signal, push);
-      await this.#pushRenames(remote);
-      const pull = new Pull(this.#replica, remote, this.#transfers);
-      if (this.#scope === null) await pullMoves(this.#replica, pull);
-      await this.#carryOut(this.#gate.filter(this.#plan(), this.#watching), push, pull);
-      await this.#replica.flush();
-      if (push.again > 0) this.#remoteNews = true;
-      if (push.stale > 0) await this.#waitForNews(signal);
+      const next = { remote, transfers: this.#transfers, signal };
+      if (await this.#cycle.bringRules(next)) this.#dirty.all = true;
+      const { again, stale } = await this.#cycle.run(this.#takeDirty(), next);
+      if (again) this.#remoteNews = true;
+      if (stale) await this.#waitForNews(signal);
     } catch (error) {
       // What is in memory may be ahead of the disk; what the state says is not.
       if (error instanceof DiskError || error instanceof StateError) this.#replica.reload();
@@ -464,31 +444,6 @@ export class Engine {
     } finally {
       this.#cycling = false;
     }
-  }
-
-  async #bringRules(remote: Remote, signal: AbortSignal): Promise<void> {
-    if (this.#ignoring === null || this.#scope !== null) return;
-    const changed = await bringRules({
-      replica: this.#replica,
-      ignoring: this.#ignoring,
-      look: (request) => this.#look(request, signal, null),
-      plan: () => this.#plan(),
-      carryOut: (plan) => {
-        const push = new Push(this.#replica, remote, this.#transfers);
-        return this.#carryOut(plan, push, new Pull(this.#replica, remote, this.#transfers));
-      },
-    });
-    if (changed) this.#dirty.all = true;
-  }
-
-  /** Whether the rules for `path` cannot be read at the moment. */
-  #isUntrusted(path: SyncPath): boolean {
-    return this.#ignoring !== null && this.#ignoring.troubleOf(path) !== null;
-  }
-
-  #tellOfRules(): void {
-    const report = this.#ignoring?.takeReport() ?? null;
-    if (report !== null) this.#options.onEvent({ type: "rules", ...report });
   }
 
   #takeDirty(): LookRequest {
@@ -502,51 +457,6 @@ export class Engine {
     request.all ||= this.#gate.wantsFullLook;
     this.#gate.wantsFullLook = false;
     return request;
-  }
-
-  async #look(request: LookRequest, signal: AbortSignal, push: Push | null): Promise<void> {
-    trace("look", "begins", { all: request.all, places: request.paths.size });
-    if (!request.all && request.paths.size === 0) return;
-    const { clock } = this.#options;
-    const started = clock.monotonic();
-    if (request.all) this.#replica.blocked.clear();
-    const early = push === null ? null : new EarlyPush(this.#replica, push, request);
-    const outcome = await look({
-      disk: this.#replica.disk,
-      trees: this.#replica.trees,
-      clock,
-      signal,
-      isBusy: (path) => this.#replica.busy.has(path),
-      keptBytesMax: push === null ? 0 : KEPT_BYTES_MAX,
-      chunks: (path) => this.#replica.chunks(path),
-      onFound: (path) => {
-        this.#replica.blocked.delete(path);
-        this.#ignoring?.found(path, this.#replica.trees.local.get(path)?.entry.kind === "dir");
-        early?.found(path);
-      },
-      ignoring: this.#ignoring,
-      onSlice: () => early?.send() ?? Promise.resolve(false),
-    }, request);
-    for (const path of outcome.back) this.#replica.lookAgain.set(path, "deep");
-    if (outcome.all) {
-      if (!request.all) this.#replica.blocked.clear();
-      this.#completeLook = outcome.complete;
-      this.#lastFullLook = clock.now();
-      this.#options.onLooked?.(clock.monotonic() - started, outcome.directories);
-    }
-    for (const path of outcome.unsteady) this.#replica.unsteady.set(path, "deep");
-    this.#tellProblems();
-  }
-
-  /** Tells of each problem that a look met, once. */
-  #tellProblems(): void {
-    const { problems } = this.#replica.trees;
-    for (const path of this.#told.keys()) if (!problems.has(path)) this.#told.delete(path);
-    for (const { path, reason, at } of problems.values()) {
-      if (at !== "look" || this.#told.get(path) === reason) continue;
-      this.#told.set(path, reason);
-      this.#options.onEvent({ type: "problem", path, reason });
-    }
   }
 
   /** Looks again at what changed under the last look. */
@@ -586,90 +496,6 @@ export class Engine {
     }
   }
 
-  #renames(): Rename[] {
-    const { trees } = this.#replica;
-    const gone = new Map<SyncPath, Placed>();
-    const created = new Map<SyncPath, Placed>();
-    for (const [path, found] of trees.local) {
-      const node = trees.synced.get(path);
-      if (this.#replica.busy.has(path) || this.#isUntrusted(path)) continue;
-      if (found === null && node !== undefined && node.revision > 0) {
-        gone.set(path, { entry: node.entry, ino: node.stat?.ino ?? 0 });
-      } else if (found !== null && node === undefined) {
-        created.set(path, { entry: found.entry, ino: found.stat.ino });
-      }
-    }
-    return findRenames({ gone, created, remoteChanged: trees.remote.keys() })
-      .filter((rename) => this.#replica.writes.mayRename(rename));
-  }
-
-  /** Renames go first, one round after the other: a rename inside a renamed directory shows only then. */
-  async #pushRenames(remote: Remote): Promise<void> {
-    if (this.#scope !== null) return;
-    for (;;) {
-      const renames = this.#renames();
-      if (renames.length === 0) return;
-      const done = await pushRenames(this.#replica, remote, renames);
-      if (done < renames.length) return;
-    }
-  }
-
-  #plan(): Plan {
-    const { trees, busy, blocked } = this.#replica;
-    const local = new Map<SyncPath, Entry | null>();
-    for (const [path, found] of trees.local) local.set(path, found?.entry ?? null);
-    const holdsIgnored = (dir: SyncPath) => trees.ignored.hasBelow(dir);
-    const all = plan({ synced: trees.synced, local, remote: trees.remote, holdsIgnored });
-    const whole = this.#replica.writes.filter(all, this.#watching);
-    const scope = this.#scope;
-    const free = (step: { readonly path: SyncPath }) =>
-      !busy.has(step.path) && !blocked.has(step.path) && !this.#isUntrusted(step.path) &&
-      (scope === null || isInScope(scope, step.path));
-    const up = scope?.direction !== "down";
-    const down = scope?.direction !== "up";
-    const todo = {
-      adopt: whole.adopt.filter(free),
-      push: up ? whole.push.filter(free) : [],
-      download: down ? whole.download.filter(free) : [],
-      remove: down ? whole.remove.filter(free) : [],
-    };
-    if (isTraced("plan")) {
-      const counts = Object.entries(todo).map(([name, steps]) => [name, steps.length]);
-      trace("plan", "planned", {
-        ...Object.fromEntries(counts),
-        local: trees.local.size,
-        remote: trees.remote.size,
-      });
-    }
-    return todo;
-  }
-
-  async #carryOut(todo: Plan, push: Push, pull: Pull): Promise<void> {
-    const { trees } = this.#replica;
-    for (const { path, revision } of this.#replica.writes.orphans()) {
-      trees.agreeGone(path, revision);
-      if (!trees.local.has(path)) this.#replica.lookAgain.set(path, "shallow");
-    }
-    for (const step of todo.adopt) {
-      if (step.entry === null) trees.agreeGone(step.path, step.revision);
-      else {
-        const found = trees.local.get(step.path);
-        const node = trees.synced.get(step.path);
-        const stat = found ? (found.racy ? null : found.stat) : node?.stat ?? null;
-        const chunks = found ? found.chunks : this.#replica.chunks(step.path);
-        trees.agree(step.path, step.entry, step.revision, stat, chunks);
-      }
-      trees.local.delete(step.path);
-      this.#replica.clearProblem(step.path);
-    }
-    const upload = async () => {
-      for (const step of todo.push) await push.add(step);
-      await push.drain();
-    };
-    const ends = await Promise.allSettled([upload(), pull.run(todo.download, todo.remove)]);
-    for (const end of ends) if (end.status === "rejected") throw end.reason;
-  }
-
   /** A plan was refused because the server moved on; what it moved on to arrives as news. */
   async #waitForNews(signal: AbortSignal): Promise<void> {
     if (!this.#remoteNews) await this.#waitAtMost(STALE_WAIT_MS, signal, () => false);
@@ -695,7 +521,7 @@ export class Engine {
     const { trees } = this.#replica;
     if (this.#gate.held !== null) return this.#setState("held");
     if (trees.problems.size > 0) return this.#setState("problems");
-    const settled = this.#completeLook && !this.#deletesRest && this.#replica.unsteady.size === 0 &&
+    const settled = this.#cycle.completeLook && !this.#deletesRest && this.#replica.unsteady.size === 0 &&
       trees.local.size === 0 &&
       trees.remote.size === 0 &&
       this.#transfers.size === 0 && this.#connected;
@@ -720,31 +546,7 @@ export class Engine {
   }
 }
 
-/**
- * Synced paths whose inode was just met at a new path: if they are gone, it was a rename. The hint for the old place
- * may come later than the one for the new place, and both halves have to be seen together.
- */
-function originsToCheck(trees: Trees): Map<SyncPath, "deep"> {
-  const inodes = new Set<number>();
-  for (const [path, found] of trees.local) {
-    if (found !== null && !trees.synced.has(path)) inodes.add(found.stat.ino);
-  }
-  const origins = new Map<SyncPath, "deep">();
-  if (inodes.size === 0) return origins;
-  for (const [path, node] of trees.synced) {
-    if (node.stat === null || !inodes.has(node.stat.ino) || trees.local.has(path)) continue;
-    // Everything below a directory is looked at with it.
-    if (!hasAncestorIn(path, origins)) origins.set(path, "deep");
-  }
-  return origins;
-}
-
 /** Whether the state may be written again later, without a person: there is room again, or another has let go. */
 function passes({ code }: StateError): boolean {
   return code === "no_space" || code === "busy";
-}
-
-/** Whether `path` is in the scope, or a directory that leads to it. */
-function isInScope(scope: Scope, path: SyncPath): boolean {
-  return scope.paths.some((wanted) => isAtOrBelow(path, wanted) || isBelow(wanted, path));
 }

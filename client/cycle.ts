@@ -1,0 +1,273 @@
+/**
+ * One cycle of a replica: look, plan, carry out. The engine decides when; what is to be done is decided here, from the
+ * three trees alone, so a cycle that was cut short is simply followed by another.
+ */
+import type { Entry } from "../core/entry.ts";
+import { hasAncestorIn, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
+import { type Plan, plan } from "../core/plan.ts";
+import { findRenames, type Placed, type Rename } from "../core/renames.ts";
+import type { Remote } from "../protocol/remote.ts";
+import type { Clock } from "../system/clock.ts";
+import { isTraced, trace } from "../system/trace.ts";
+import type { DeleteGate } from "./delete_gate.ts";
+import { EarlyPush } from "./early_push.ts";
+import type { EngineEvent } from "./events.ts";
+import type { Ignoring } from "./ignoring.ts";
+import { look, type LookRequest } from "./look.ts";
+import { Pull } from "./pull.ts";
+import { pullMoves } from "./pull_moves.ts";
+import { Push } from "./push.ts";
+import { pushRenames } from "./push_renames.ts";
+import type { Replica } from "./replica.ts";
+import { bringRules } from "./rules_first.ts";
+import type { Transfers } from "./transfers.ts";
+import type { Trees } from "./trees.ts";
+
+/** A part of the folder and one direction, for moving single files. */
+export interface Scope {
+  readonly paths: readonly SyncPath[];
+  readonly direction: "up" | "down";
+}
+
+export interface CycleParts {
+  readonly replica: Replica;
+  readonly gate: DeleteGate;
+  /** `null`: nothing is ever ignored. */
+  readonly ignoring: Ignoring | null;
+  readonly clock: Clock;
+  readonly onEvent: (event: EngineEvent) => void;
+  /** How long a full look took, ms, and how many directories it met. */
+  readonly onLooked: (durationMs: number, directories: number) => void;
+}
+
+/** With whom a cycle talks. */
+export interface CycleWith {
+  readonly remote: Remote;
+  readonly transfers: Transfers;
+  readonly signal: AbortSignal;
+}
+
+/** What has to follow. */
+export interface CycleEnd {
+  /** Answers said that the plan looks different now. */
+  readonly again: boolean;
+  /** Something was made on what is no longer so; what it is now arrives as news. */
+  readonly stale: boolean;
+}
+
+/** Bytes of small files that a look keeps for their upload. */
+const KEPT_BYTES_MAX = 24 * 1024 * 1024;
+
+export class Cycle {
+  /** Only these paths, in one direction. */
+  scope: Scope | null = null;
+  /** Somebody goes on watching: what rests now can be done later. */
+  watching = false;
+  /** Wall clock of the last look at everything, ms; 0: never. */
+  lastFullLook = 0;
+  /** Whether it saw everything. */
+  completeLook = false;
+  readonly #parts: CycleParts;
+  readonly #replica: Replica;
+  readonly #ignoring: Ignoring | null;
+  readonly #told = new Map<string, string>();
+
+  constructor(parts: CycleParts) {
+    this.#parts = parts;
+    this.#replica = parts.replica;
+    this.#ignoring = parts.ignoring;
+  }
+
+  async run(request: LookRequest, { remote, transfers, signal }: CycleWith): Promise<CycleEnd> {
+    const push = new Push(this.#replica, remote, transfers);
+    await this.look(request, signal, push);
+    await push.drain();
+    if (signal.aborted) return { again: false, stale: false };
+    this.#tellOfRules();
+    await this.look({ all: false, paths: originsToCheck(this.#replica.trees) }, signal, push);
+    await this.#pushRenames(remote);
+    const pull = new Pull(this.#replica, remote, transfers);
+    if (this.scope === null) await pullMoves(this.#replica, pull);
+    await this.#carryOut(this.#parts.gate.filter(this.plan(), this.watching), push, pull);
+    await this.#replica.flush();
+    return { again: push.again > 0, stale: push.stale > 0 };
+  }
+
+  /** Brings the rules of ignore files in step before anything else is done. @returns whether all must be looked at */
+  async bringRules({ remote, transfers, signal }: CycleWith): Promise<boolean> {
+    if (this.#ignoring === null || this.scope !== null) return false;
+    return await bringRules({
+      replica: this.#replica,
+      ignoring: this.#ignoring,
+      look: (request) => this.look(request, signal, null),
+      plan: () => this.plan(),
+      carryOut: (plan) => {
+        const push = new Push(this.#replica, remote, transfers);
+        return this.#carryOut(plan, push, new Pull(this.#replica, remote, transfers));
+      },
+    });
+  }
+
+  /** Whether the rules for `path` cannot be read at the moment. */
+  #isUntrusted(path: SyncPath): boolean {
+    return this.#ignoring !== null && this.#ignoring.troubleOf(path) !== null;
+  }
+
+  #tellOfRules(): void {
+    const report = this.#ignoring?.takeReport() ?? null;
+    if (report !== null) this.#parts.onEvent({ type: "rules", ...report });
+  }
+
+  async look(request: LookRequest, signal: AbortSignal, push: Push | null): Promise<void> {
+    trace("look", "begins", { all: request.all, places: request.paths.size });
+    if (!request.all && request.paths.size === 0) return;
+    const { clock } = this.#parts;
+    const started = clock.monotonic();
+    if (request.all) this.#replica.blocked.clear();
+    const early = push === null ? null : new EarlyPush(this.#replica, push, request);
+    const outcome = await look({
+      disk: this.#replica.disk,
+      trees: this.#replica.trees,
+      clock,
+      signal,
+      isBusy: (path) => this.#replica.busy.has(path),
+      keptBytesMax: push === null ? 0 : KEPT_BYTES_MAX,
+      chunks: (path) => this.#replica.chunks(path),
+      onFound: (path) => {
+        this.#replica.blocked.delete(path);
+        this.#ignoring?.found(path, this.#replica.trees.local.get(path)?.entry.kind === "dir");
+        early?.found(path);
+      },
+      ignoring: this.#ignoring,
+      onSlice: () => early?.send() ?? Promise.resolve(false),
+    }, request);
+    for (const path of outcome.back) this.#replica.lookAgain.set(path, "deep");
+    if (outcome.all) {
+      if (!request.all) this.#replica.blocked.clear();
+      this.completeLook = outcome.complete;
+      this.lastFullLook = clock.now();
+      this.#parts.onLooked(clock.monotonic() - started, outcome.directories);
+    }
+    for (const path of outcome.unsteady) this.#replica.unsteady.set(path, "deep");
+    this.#tellProblems();
+  }
+
+  /** Tells of each problem that a look met, once. */
+  #tellProblems(): void {
+    const { problems } = this.#replica.trees;
+    for (const path of this.#told.keys()) if (!problems.has(path)) this.#told.delete(path);
+    for (const { path, reason, at } of problems.values()) {
+      if (at !== "look" || this.#told.get(path) === reason) continue;
+      this.#told.set(path, reason);
+      this.#parts.onEvent({ type: "problem", path, reason });
+    }
+  }
+
+  renames(): Rename[] {
+    const { trees } = this.#replica;
+    const gone = new Map<SyncPath, Placed>();
+    const created = new Map<SyncPath, Placed>();
+    for (const [path, found] of trees.local) {
+      const node = trees.synced.get(path);
+      if (this.#replica.busy.has(path) || this.#isUntrusted(path)) continue;
+      if (found === null && node !== undefined && node.revision > 0) {
+        gone.set(path, { entry: node.entry, ino: node.stat?.ino ?? 0 });
+      } else if (found !== null && node === undefined) {
+        created.set(path, { entry: found.entry, ino: found.stat.ino });
+      }
+    }
+    return findRenames({ gone, created, remoteChanged: trees.remote.keys() })
+      .filter((rename) => this.#replica.writes.mayRename(rename));
+  }
+
+  /** Renames go first, one round after the other: a rename inside a renamed directory shows only then. */
+  async #pushRenames(remote: Remote): Promise<void> {
+    if (this.scope !== null) return;
+    for (;;) {
+      const renames = this.renames();
+      if (renames.length === 0) return;
+      const done = await pushRenames(this.#replica, remote, renames);
+      if (done < renames.length) return;
+    }
+  }
+
+  plan(): Plan {
+    const { trees, busy, blocked } = this.#replica;
+    const local = new Map<SyncPath, Entry | null>();
+    for (const [path, found] of trees.local) local.set(path, found?.entry ?? null);
+    const holdsIgnored = (dir: SyncPath) => trees.ignored.hasBelow(dir);
+    const all = plan({ synced: trees.synced, local, remote: trees.remote, holdsIgnored });
+    const whole = this.#replica.writes.filter(all, this.watching);
+    const scope = this.scope;
+    const free = (step: { readonly path: SyncPath }) =>
+      !busy.has(step.path) && !blocked.has(step.path) && !this.#isUntrusted(step.path) &&
+      (scope === null || isInScope(scope, step.path));
+    const up = scope?.direction !== "down";
+    const down = scope?.direction !== "up";
+    const todo = {
+      adopt: whole.adopt.filter(free),
+      push: up ? whole.push.filter(free) : [],
+      download: down ? whole.download.filter(free) : [],
+      remove: down ? whole.remove.filter(free) : [],
+    };
+    if (isTraced("plan")) {
+      const counts = Object.entries(todo).map(([name, steps]) => [name, steps.length]);
+      trace("plan", "planned", {
+        ...Object.fromEntries(counts),
+        local: trees.local.size,
+        remote: trees.remote.size,
+      });
+    }
+    return todo;
+  }
+
+  async #carryOut(todo: Plan, push: Push, pull: Pull): Promise<void> {
+    const { trees } = this.#replica;
+    for (const { path, revision } of this.#replica.writes.orphans()) {
+      trees.agreeGone(path, revision);
+      if (!trees.local.has(path)) this.#replica.lookAgain.set(path, "shallow");
+    }
+    for (const step of todo.adopt) {
+      if (step.entry === null) trees.agreeGone(step.path, step.revision);
+      else {
+        const found = trees.local.get(step.path);
+        const node = trees.synced.get(step.path);
+        const stat = found ? (found.racy ? null : found.stat) : node?.stat ?? null;
+        const chunks = found ? found.chunks : this.#replica.chunks(step.path);
+        trees.agree(step.path, step.entry, step.revision, stat, chunks);
+      }
+      trees.local.delete(step.path);
+      this.#replica.clearProblem(step.path);
+    }
+    const upload = async () => {
+      for (const step of todo.push) await push.add(step);
+      await push.drain();
+    };
+    const ends = await Promise.allSettled([upload(), pull.run(todo.download, todo.remove)]);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+}
+
+/**
+ * Synced paths whose inode was just met at a new path: if they are gone, it was a rename. The hint for the old place
+ * may come later than the one for the new place, and both halves have to be seen together.
+ */
+function originsToCheck(trees: Trees): Map<SyncPath, "deep"> {
+  const inodes = new Set<number>();
+  for (const [path, found] of trees.local) {
+    if (found !== null && !trees.synced.has(path)) inodes.add(found.stat.ino);
+  }
+  const origins = new Map<SyncPath, "deep">();
+  if (inodes.size === 0) return origins;
+  for (const [path, node] of trees.synced) {
+    if (node.stat === null || !inodes.has(node.stat.ino) || trees.local.has(path)) continue;
+    // Everything below a directory is looked at with it.
+    if (!hasAncestorIn(path, origins)) origins.set(path, "deep");
+  }
+  return origins;
+}
+
+/** Whether `path` is in the scope, or a directory that leads to it. */
+function isInScope(scope: Scope, path: SyncPath): boolean {
+  return scope.paths.some((wanted) => isAtOrBelow(path, wanted) || isBelow(wanted, path));
+}
