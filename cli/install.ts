@@ -3,26 +3,26 @@ import { resolve } from "@std/path";
 import { type Programs, systemPrograms } from "../system/programs.ts";
 import { catalogue } from "./_catalogue.ts";
 import type { Command, Context } from "./_command.ts";
-import { addJob, cronLine, readCrontab, writeCrontab } from "./_crontab.ts";
+import { addJob, cronLine, readCrontab, writeCrontab } from "./_install/crontab.ts";
 import { EXIT, type Outcome, SetupError } from "./_exit.ts";
-import { carryOut, changes } from "./_install_carry.ts";
-import { adviceAfter, quoted } from "./_install_advice.ts";
-import type { Places } from "./_install_places.ts";
-import { type FileStep, planFiles } from "./_install_plan.ts";
+import { carryOut, changes } from "./_install/carry.ts";
+import { adviceAfter, quoted } from "./_install/advice.ts";
+import type { Places } from "./_install/places.ts";
+import { type FileStep, planFiles } from "./_install/plan.ts";
 import {
   type Installed,
   NOTHING_INSTALLED,
   readRecord,
   type Service,
   writeRecord,
-} from "./_install_record.ts";
-import { printSteps, stepRow } from "./_install_report.ts";
-import { placesFor, SCOPE_FLAGS } from "./_install_scope.ts";
-import { SERVICE_FLAGS, servicesToInstall } from "./_install_services.ts";
-import { baseThings, PROGRAM, serviceId, serviceThings } from "./_install_things.ts";
+} from "./_install/record.ts";
+import { printSteps, stepRow } from "./_install/report.ts";
+import { placesFor, SCOPE_FLAGS } from "./_install/scope.ts";
+import { SERVICE_FLAGS, servicesToInstall } from "./_install/services.ts";
+import { baseThings, PROGRAM, serviceId, serviceThings } from "./_install/things.ts";
 import { executablePath } from "./_software.ts";
-import { findSystemctl, hasSystemd, type Systemctl } from "./_systemctl.ts";
-import { fitsUnit, instanceName } from "./_units.ts";
+import { findSystemctl, hasSystemd, type Systemctl } from "./_install/systemctl.ts";
+import { fitsUnit, instanceName } from "./_install/units.ts";
 
 export const install: Command = {
   name: "install",

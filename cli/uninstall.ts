@@ -4,18 +4,18 @@ import { displayPath } from "../core/path.ts";
 import { type Programs, systemPrograms } from "../system/programs.ts";
 import { cacheHome, configDir, stateDir } from "../system/state_dirs.ts";
 import type { Command, Context } from "./_command.ts";
-import { dropJob, readCrontab, writeCrontab } from "./_crontab.ts";
+import { dropJob, readCrontab, writeCrontab } from "./_install/crontab.ts";
 import { EXIT } from "./_exit.ts";
-import { carryOut, changes, removeEmptyDirs } from "./_install_carry.ts";
-import type { Places } from "./_install_places.ts";
-import { type FileStep, planFiles } from "./_install_plan.ts";
-import { type Installed, readRecord, type Service, writeRecord } from "./_install_record.ts";
-import { printSteps, stepRow } from "./_install_report.ts";
-import { placesFor, SCOPE_FLAGS } from "./_install_scope.ts";
-import { SERVICE_FLAGS, servicesToRemove } from "./_install_services.ts";
-import { serviceId } from "./_install_things.ts";
-import { findSystemctl } from "./_systemctl.ts";
-import { instanceName } from "./_units.ts";
+import { carryOut, changes, removeEmptyDirs } from "./_install/carry.ts";
+import type { Places } from "./_install/places.ts";
+import { type FileStep, planFiles } from "./_install/plan.ts";
+import { type Installed, readRecord, type Service, writeRecord } from "./_install/record.ts";
+import { printSteps, stepRow } from "./_install/report.ts";
+import { placesFor, SCOPE_FLAGS } from "./_install/scope.ts";
+import { SERVICE_FLAGS, servicesToRemove } from "./_install/services.ts";
+import { serviceId } from "./_install/things.ts";
+import { findSystemctl } from "./_install/systemctl.ts";
+import { instanceName } from "./_install/units.ts";
 
 export const uninstall: Command = {
   name: "uninstall",

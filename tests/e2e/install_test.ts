@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { existsSync } from "@std/fs";
 import { COMMANDS } from "../../cli/mod.ts";
-import { escapePath } from "../../cli/_units.ts";
+import { escapePath } from "../../cli/_install/units.ts";
 import type { Result, RunOptions } from "./_program.ts";
 import { type World, worldTest } from "./_world.ts";
 
