@@ -256,7 +256,7 @@ export class Engine {
         this.#lost(error);
         this.#noteRest();
         // Who breaks the protocol does it again: that must not become a loop without a pause.
-        if (subscribed && !(error instanceof ProtocolError)) backoff = BACKOFF_MS_FIRST;
+        if (subscribed && !brokeProtocol(error)) backoff = BACKOFF_MS_FIRST;
       }
       if (signal.aborted) break;
       const wait = backoff * (0.5 + this.#options.random.fraction());
@@ -544,6 +544,11 @@ export class Engine {
   get isCycling(): boolean {
     return this.#cycling;
   }
+}
+
+/** Whether one of the two sides broke the protocol, by its own words or the other's. */
+function brokeProtocol(error: unknown): boolean {
+  return error instanceof ProtocolError || (error instanceof RemoteError && error.code === "protocol");
 }
 
 /** Whether the state may be written again later, without a person: there is room again, or another has let go. */
