@@ -5,7 +5,7 @@
 import type { Folder } from "../server/folder.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Unserved } from "./_control.ts";
-import { explain } from "./_exit.ts";
+import { explain, SetupError } from "./_exit.ts";
 import { checkAdded } from "./_folder_home.ts";
 import type { FolderControl } from "./_folders.ts";
 import type { Journal } from "./_journal.ts";
@@ -23,6 +23,8 @@ export interface KeeperOptions {
   /** What the control sockets answer. */
   readonly control: () => ServedBy["control"];
   readonly endSessions: (folder: string) => Promise<void>;
+  /** More of them cannot be served: this process may not open enough files. */
+  readonly foldersMax?: number;
   /** How often a folder that cannot be served is tried again, ms. */
   readonly retryMs?: number;
 }
@@ -96,7 +98,15 @@ export class FolderKeeper implements FolderControl {
   }
 
   #open(name: string, root: string): ServedFolder {
-    const { server, journal } = this.#options;
+    const { server, journal, foldersMax = Infinity } = this.#options;
+    if (this.#served.size >= foldersMax) {
+      const hint = "let it open more: ulimit -Hn, or LimitNOFILE= of its service";
+      throw new SetupError(
+        "failed",
+        `Cannot serve folder "${name}": the server may open too few files`,
+        hint,
+      );
+    }
     checkAdded(root, { server, name });
     const output = outputOf(this.#options.output, name);
     return ServedFolder.open({ name, root, output, journal: journal(`${root}/.fsync`, output) });

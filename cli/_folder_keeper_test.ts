@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import type { LiveStatus } from "./_control.ts";
 import { askRunning } from "./_control.ts";
-import { LockedError } from "./_exit.ts";
+import { LockedError, SetupError } from "./_exit.ts";
 import { bindFolder } from "./_folder_home.ts";
 import { FolderKeeper } from "./_folder_keeper.ts";
 import { Journal } from "./_journal.ts";
@@ -29,6 +29,7 @@ class Place implements AsyncDisposable {
       journal: (dir, output) => new Journal(dir, output),
       control: () => ({ server: "here" }),
       endSessions: (name) => Promise.resolve(void this.ended.push(name)),
+      foldersMax: 2,
       retryMs: 20,
     });
   }
@@ -85,4 +86,17 @@ Deno.test("keeper: what is removed ends its sessions, and lets go of its directo
   await place.keeper.add("a", a);
   await place.keeper.remove("nobody");
   assertEquals(place.keeper.served.map(({ name }) => name), ["a"]);
+});
+
+Deno.test("keeper: no more folders are served than there are files for, and each again when there are", async () => {
+  await using place = new Place();
+  const [a, b, c] = ["a", "b", "c"].map((name) => place.make(name));
+  await place.keeper.add("a", a!);
+  await place.keeper.add("b", b!);
+  const refused = await place.keeper.add("c", c!).catch((error: unknown) => error);
+  assertInstanceOf(refused, SetupError);
+  assertEquals(refused.message, 'Cannot serve folder "c": the server may open too few files');
+  await place.keeper.remove("a");
+  await place.keeper.add("c", c!);
+  assertEquals(place.keeper.served.map(({ name }) => name), ["b", "c"]);
 });

@@ -4,7 +4,7 @@
  */
 import { type Accounts, MAIN_FOLDER, ownerOf } from "../server/accounts/accounts.ts";
 import { openServerAccounts } from "../server/accounts/former.ts";
-import { doorLimits } from "../server/door.ts";
+import { doorLimits, foldersMax } from "../server/door.ts";
 import { Greeter, type GreetEvents } from "../server/greet.ts";
 import { Refused } from "../server/refuse.ts";
 import { formatAddress } from "../system/address.ts";
@@ -68,6 +68,7 @@ export class Server {
     this.address = formatAddress(options.hostname, listener.port);
     this.#listener = listener;
     this.#tls = caPem !== null;
+    const files = openFilesMax();
     const gone = "Cannot go on: this folder is not served at the moment";
     this.#keeper = new FolderKeeper({
       server: options.root,
@@ -75,6 +76,8 @@ export class Server {
       general: main.journal,
       journal: options.journal,
       control: () => this.#control(),
+      // The main one is served too.
+      foldersMax: foldersMax(files) - 1,
       endSessions: (name) => this.greeter.endFolder(name, new Refused("closing", gone)),
     });
     this.greeter = new Greeter({
@@ -83,7 +86,7 @@ export class Server {
       clock: systemClock,
       software: SOFTWARE,
       caPem: caPem ?? "",
-      limits: doorLimits(openFilesMax()),
+      limits: doorLimits(files, () => this.folders.length),
       events: this.#events(options.output),
     });
   }

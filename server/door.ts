@@ -19,14 +19,34 @@ const CONNECTIONS_MAX = 4096;
  * others come and are pushed out at a rate of thousands a second. A stranger with TLS costs about 40 KB.
  */
 const STRANGERS_MAX = 1024;
-/** Open files that are not connections: 50 of a server, 15 of each further folder, and some that are open for a moment. */
-const FILES_RESERVED = 256;
+/** Open files that are neither connections nor a folder's: accounts, control sockets, Deno's own. */
+const FILES_OF_SERVER = 128;
+/** Of one folder: 15 at rest; when it is busy packs, large contents and what is being received. */
+const FILES_OF_FOLDER = 128;
 const CONNECTIONS_MIN = 16;
 
-/** The limits of a process that may open `files` files. Accepting up to that number would take them from the store. */
-export function doorLimits(files: number): DoorLimits {
-  const connections = Math.max(CONNECTIONS_MIN, Math.min(CONNECTIONS_MAX, files - FILES_RESERVED));
-  return { connections, strangers: Math.min(STRANGERS_MAX, Math.floor(connections / 3)) };
+/**
+ * The limits of a process that may open `files` files and serves so many `folders` at the moment. Accepting all that could
+ * be accepted would take descriptors from the stores.
+ */
+export function doorLimits(files: number, folders: () => number): DoorLimits {
+  const connections = () => {
+    const free = files - FILES_OF_SERVER - folders() * FILES_OF_FOLDER;
+    return Math.max(CONNECTIONS_MIN, Math.min(CONNECTIONS_MAX, free));
+  };
+  return {
+    get connections() {
+      return connections();
+    },
+    get strangers() {
+      return Math.min(STRANGERS_MAX, Math.floor(connections() / 3));
+    },
+  };
+}
+
+/** How many folders a process that may open `files` files can serve. */
+export function foldersMax(files: number): number {
+  return Math.max(1, Math.floor((files - FILES_OF_SERVER - CONNECTIONS_MIN) / FILES_OF_FOLDER));
 }
 
 /** A connection on this side of the door. */

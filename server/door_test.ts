@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { memLinkPair } from "../tests/fakes/mem_link.ts";
 import type { Link } from "../system/link.ts";
-import { Door, doorLimits, type Visit } from "./door.ts";
+import { Door, doorLimits, foldersMax, type Visit } from "./door.ts";
 
 /** A connection from `peer`, and whether it was closed on the server's side. */
 function connection(peer: string): { link: Link; closed: () => boolean } {
@@ -79,12 +79,21 @@ Deno.test("door: what has ended leaves nothing behind", () => {
   assertEquals([door.connections, door.strangers], [0, 0]);
 });
 
-Deno.test("door: descriptors are left for the store", () => {
+Deno.test("door: descriptors are left for the store of each folder, also of one that comes later", () => {
   for (const files of [64, 256, 1024, 4096, 524_288]) {
-    const { connections, strangers } = doorLimits(files);
-    assertGreater(strangers, 0);
-    assertLessOrEqual(strangers, connections / 2);
-    assertLessOrEqual(connections, Math.max(16, files - 256));
+    const most = foldersMax(files);
+    for (const folders of [1, 2, most]) {
+      const { connections, strangers } = doorLimits(files, () => folders);
+      assertGreater(strangers, 0);
+      assertLessOrEqual(strangers, connections / 2);
+      if (files > 256 && folders <= most) assertLessOrEqual(connections + folders * 128, files - 128);
+    }
   }
-  assertEquals(doorLimits(1_048_576), { connections: 4096, strangers: 1024 });
+  let folders = 1;
+  const { ...now } = doorLimits(1_048_576, () => folders);
+  assertEquals(now, { connections: 4096, strangers: 1024 });
+  const limits = doorLimits(1024, () => folders);
+  assertEquals([limits.connections, foldersMax(1024)], [768, 6]);
+  folders = 5;
+  assertEquals([limits.connections, limits.strangers], [256, 85]);
 });
