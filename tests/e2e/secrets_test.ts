@@ -1,5 +1,5 @@
 /** Where secrets lie, who may read them, and where they are not: on the real program, under an umask that hides nothing. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { invite, owner, Person } from "./_person.ts";
 import { until, type World, worldTest } from "./_world.ts";
 
@@ -36,6 +36,32 @@ worldTest("secrets lie where only their owner may read, and nowhere else", async
     Deno.umask(before);
   }
 });
+
+worldTest(
+  "after a theft of the server's disk a new identity locks the thief out, and everybody joins again",
+  async (world) => {
+    await world.startServer();
+    const nina = new Person(world, "nina");
+    await nina.ok("join", await invite(world, "nina"), "nina");
+    Deno.writeTextFileSync(world.path("nina/a.txt"), "a");
+    await nina.ok("sync-all", "nina");
+    await world.server.stop();
+    Deno.removeSync(world.path("server_files/.fsync/tls"), { recursive: true });
+    await world.startServer();
+    const { devices } = JSON.parse(await owner(world, "device list --json")) as {
+      devices: { id: string; user: string }[];
+    };
+    for (const { id, user } of devices) if (user === "nina") await owner(world, `device revoke ${id}`);
+    const refused = await nina.run("sync-all", "nina");
+    assertEquals(refused.code, 4);
+    assertStringIncludes(refused.stderr, "its certificate is not the pinned one");
+    // The same directory, with all that is in it.
+    await nina.ok("join", await invite(world, "nina"), "nina");
+    Deno.writeTextFileSync(world.path("nina/b.txt"), "b");
+    await nina.ok("sync-all", "nina");
+    await world.equal("nina");
+  },
+);
 
 interface Secret {
   readonly what: string;

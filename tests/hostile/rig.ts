@@ -22,6 +22,8 @@ export const TOKEN = new TextEncoder().encode("0123456789abcdefSECRETSECRETSECR"
 export interface RigOptions {
   readonly tls?: PinnedServer | null;
   readonly headsBytesMax?: number;
+  /** Whether ignore files count. */
+  readonly ignores?: boolean;
 }
 
 export type PassEnd = { readonly status: EngineStatus } | { readonly error: Error };
@@ -77,7 +79,8 @@ export class Rig implements AsyncDisposable {
   }
 
   engine(): Engine {
-    const { headsBytesMax } = this.#options;
+    const { headsBytesMax, ignores = false } = this.#options;
+    const ignore = () => ({ excludes: "", excludesSource: "here", builtin: false, git: true });
     return new Engine({
       disk: this.#disk,
       state: this.#state,
@@ -89,6 +92,7 @@ export class Rig implements AsyncDisposable {
       rootProblem: () => null,
       guard: "on",
       ...(headsBytesMax === undefined ? {} : { headsBytesMax }),
+      ...(ignores ? { ignore } : {}),
     });
   }
 
