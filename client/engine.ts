@@ -21,6 +21,7 @@ import { checkIdentity } from "./identity_check.ts";
 import { Ignoring } from "./ignoring.ts";
 import { Cycle, type Scope } from "./cycle.ts";
 import type { LookRequest } from "./look.ts";
+import { ROOM_LOOK_MS } from "./room.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import type { IgnoreSettings } from "./rule_files.ts";
 import { StateError } from "./state.ts";
@@ -75,12 +76,17 @@ export interface Work {
 /** Waits between two tries to connect, milliseconds; with jitter, so that clients do not come back all at once. */
 const BACKOFF_MS_FIRST = 250;
 const BACKOFF_MS_MAX = 30_000;
+/** When it is our own disk that is in trouble, and nobody else has to be spared. */
+const BACKOFF_MS_MAX_OWN = 5000;
 /** A file that changed while it was read is looked at again after this, milliseconds. */
 const UNSTEADY_MS = 150;
 /** Cycles without an end in sight, before a pass gives up and says so. */
 const PASS_CYCLES_MAX = 50;
 /** How long a plan that was refused as stale waits for the news that made it so, milliseconds. */
 const STALE_WAIT_MS = 1000;
+
+/** What is done a little later, each once. */
+type Later = "unsteady" | "unsure" | "deletes" | "room";
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -100,7 +106,7 @@ export class Engine {
   #reason = "";
   #cycling = false;
   #restWaiters: (() => void)[] = [];
-  readonly #waiting = new Set<"unsteady" | "unsure" | "deletes">();
+  readonly #waiting = new Set<Later>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -255,8 +261,11 @@ export class Engine {
         if (signal.aborted) break;
         this.#lost(error);
         this.#noteRest();
-        // Who breaks the protocol does it again: that must not become a loop without a pause.
-        if (subscribed && !brokeProtocol(error)) backoff = BACKOFF_MS_FIRST;
+        // Who breaks the protocol does it again, and a full disk stays full: that must not become a loop without a pause.
+        const own = error instanceof StateError || error instanceof DiskError;
+        if (own) backoff = Math.min(backoff, BACKOFF_MS_MAX_OWN);
+        else if (subscribed && !brokeProtocol(error)) backoff = BACKOFF_MS_FIRST;
+        if (own && error.code === "no_space") await this.#clearStage();
       }
       if (signal.aborted) break;
       const wait = backoff * (0.5 + this.#options.random.fraction());
@@ -309,6 +318,7 @@ export class Engine {
           if (this.#replica.unsure.size > 0) {
             this.#later("unsure", this.#sureMs, signal, () => this.#retryUnsure());
           }
+          this.#lookForRoom(signal);
           if (this.#deletesRest) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
           await this.#replica.flush();
@@ -329,8 +339,29 @@ export class Engine {
     this.#wake();
   }
 
+  /** Looks from time to time whether there is room for what had none, and tries it again. */
+  #lookForRoom(signal: AbortSignal): void {
+    const { room, blocked } = this.#replica;
+    if (!room.isAwaited) return;
+    this.#later("room", ROOM_LOOK_MS, signal, () => {
+      if (!room.hasGrown) return this.#lookForRoom(signal);
+      for (const path of room.waiting()) blocked.delete(path);
+      this.#planAgain();
+    });
+  }
+
+  /** What was begun and not finished must not take the room without which nothing else can be done. */
+  async #clearStage(): Promise<void> {
+    await this.#transfers.drain().catch(() => {});
+    try {
+      this.#replica.disk.clearStage(() => false);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+
   /** Runs `action` after `ms`, unless the same kind of action is waiting already. */
-  #later(kind: "unsteady" | "unsure" | "deletes", ms: number, signal: AbortSignal, action: () => void): void {
+  #later(kind: Later, ms: number, signal: AbortSignal, action: () => void): void {
     if (this.#waiting.has(kind)) return;
     this.#waiting.add(kind);
     void this.#options.clock.sleep(ms, signal).then(() => {

@@ -8,20 +8,26 @@ import type { DataOp } from "../protocol/messages.ts";
 import type { LargeSink, VersionRef } from "../protocol/remote.ts";
 import { DiskError, type ReadHandle, type Staged, type StageFile } from "../system/disk.ts";
 import type { Replica } from "./replica.ts";
+import type { Room } from "./room.ts";
 
 export class FetchSink implements LargeSink {
   /** The version that stands here and that the server may refer to. */
   readonly base: VersionRef | null;
+  readonly #path: SyncPath;
+  readonly #room: Room;
   readonly #stage: StageFile;
   readonly #baseHandle: ReadHandle | null;
   readonly #baseChunks: ChunkList | null;
   readonly #held: ChunkList;
   readonly #size: number;
   #assembler: Assembler;
+  #sealed = false;
 
   /** @throws {DiskError} */
   constructor(replica: Replica, path: SyncPath, entry: FileEntry) {
     const { trees, disk } = replica;
+    this.#path = path;
+    this.#room = replica.room;
     this.#size = entry.size;
     this.#stage = disk.stageLarge(entry.content);
     const near = trees.synced.has(path) ? path : trees.pathOfLarge(entry.content) ?? path;
@@ -34,7 +40,11 @@ export class FetchSink implements LargeSink {
     this.#assembler.resume(this.#held);
   }
 
+  /** @throws {DiskError} no_space if the rest would not fit: then nothing need be asked for */
   get have(): { readonly chunks: number; readonly prefix: Uint8Array } {
+    if (this.#size - this.#assembler.bytes > this.#room.left()) {
+      throw new DiskError("no_space", "download", this.#path, "no space left on the device");
+    }
     return { chunks: this.#assembler.chunks, prefix: this.#assembler.prefix() };
   }
 
@@ -60,9 +70,22 @@ export class FetchSink implements LargeSink {
   finish(entry: FileEntry): { readonly staged: Staged; readonly chunks: ChunkList } {
     try {
       const chunks = this.#assembler.finish(entry.content);
-      return { staged: this.#stage.seal(entry), chunks };
+      const staged = this.#stage.seal(entry);
+      this.#sealed = true;
+      return { staged, chunks };
     } catch (error) {
       throw this.#refused(error);
+    }
+  }
+
+  /** Gives back the room of what was received, which others need. */
+  drop(): void {
+    if (this.#sealed) return;
+    try {
+      this.#stage.truncate(0);
+    } catch (error) {
+      // It goes when the staging area is cleared.
+      if (!(error instanceof DiskError)) throw error;
     }
   }
 

@@ -42,6 +42,8 @@ export class Pull {
   readonly #transfers: Transfers;
   #group: Waiting[] = [];
   #groupBytes = 0;
+  /** Bytes of small files that were asked for and are not here yet. */
+  #underWay = 0;
   /** What could not be done now. What lies above or below such a path has to wait for it too. */
   readonly #postponed = new Set<SyncPath>();
 
@@ -212,8 +214,10 @@ export class Pull {
     if (steps.length > 0) trace("pull", "asks for small files", { files: steps.length });
     const running = new Set<Promise<void>>();
     let failure: unknown = null;
-    for (const batch of batches(steps)) {
+    for (const wanted of batches(steps)) {
       if (failure !== null) break;
+      const batch = this.#fitting(wanted);
+      if (batch.length === 0) continue;
       while (running.size >= REQUESTS_IN_FLIGHT_MAX) await Promise.race(running);
       if (this.#group.length >= GROUP_FILES_MAX || this.#groupBytes >= GROUP_BYTES_MAX) {
         await this.#placeGroup();
@@ -223,11 +227,27 @@ export class Pull {
         (error) => {
           failure ??= error;
         },
-      ).finally(() => running.delete(request));
+      ).finally(() => {
+        running.delete(request);
+        this.#underWay -= bytesOf(batch);
+      });
       running.add(request);
     }
     await Promise.all(running);
     if (failure !== null) throw failure;
+  }
+
+  /** What there is room for. What there is none for is not asked for: it would be sent in vain, again and again. */
+  #fitting(batch: readonly DownloadStep[]): readonly DownloadStep[] {
+    let left = this.#replica.room.left() - this.#underWay;
+    const fitting = batch.filter((step) => {
+      const bytes = bytesOf([step]);
+      if (bytes > left) return void this.#failed(step.path, noRoomFor(step.path));
+      left -= bytes;
+      return true;
+    });
+    this.#underWay += bytesOf(fitting);
+    return fitting;
   }
 
   /** Bytes arrived; they are staged only if they are what was asked for. */
@@ -325,7 +345,8 @@ export class Pull {
           return this.#missing(step, error.code === "corrupt" ? error.message : NO_CONTENT);
         }
         if (!(error instanceof DiskError)) throw error;
-        this.#replica.problem(path, explain(path, error), "pull");
+        if (error.code === "no_space") sink.drop();
+        this.#replica.problem(path, explain(path, error), "pull", error.code === "no_space");
       } finally {
         sink.close();
       }
@@ -350,13 +371,25 @@ export class Pull {
       return action();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.#replica.problem(path, explain(path, error), "pull");
-      this.#postponed.add(path);
-      const parent = parentOf(path);
-      if (parent !== null && error.code === "not_found") this.#replica.lookAgain.set(parent, "shallow");
+      this.#failed(path, error);
       return undefined;
     }
   }
+
+  #failed(path: SyncPath, error: DiskError): void {
+    this.#replica.problem(path, explain(path, error), "pull", error.code === "no_space");
+    this.#postponed.add(path);
+    const parent = parentOf(path);
+    if (parent !== null && error.code === "not_found") this.#replica.lookAgain.set(parent, "shallow");
+  }
+}
+
+function noRoomFor(path: SyncPath): DiskError {
+  return new DiskError("no_space", "download", path, "no space left on the device");
+}
+
+function bytesOf(steps: readonly DownloadStep[]): number {
+  return steps.reduce((sum, { entry }) => sum + (entry.kind === "file" ? entry.size : 0), 0);
 }
 
 /** The failure as a person knows the file: not by its name in the staging area. */

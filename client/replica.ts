@@ -8,6 +8,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Disk } from "../system/disk.ts";
 import type { Random } from "../system/random.ts";
 import type { EngineEvent } from "./events.ts";
+import { Room } from "./room.ts";
 import type { Binding, State } from "./state.ts";
 import { type Found, type Problem, Trees } from "./trees.ts";
 import { WriteGate } from "./write_gate.ts";
@@ -42,6 +43,7 @@ export class Replica {
   readonly blocked = new Set<SyncPath>();
   readonly emit: (event: EngineEvent) => void;
   readonly writes: WriteGate;
+  readonly room: Room;
   /** Paths whose bytes have to be sent: the server does not take them from a version that it has. */
   readonly unshared = new Set<SyncPath>();
   /** Changes that were told of, so that a second try is not told as a second change. */
@@ -55,6 +57,7 @@ export class Replica {
     this.random = parts.random;
     this.trees = new Trees({ headsBytesMax: parts.headsBytesMax });
     this.emit = parts.onEvent;
+    this.room = new Room(this);
     this.writes = new WriteGate({ trees: this.trees, clock: parts.clock, emit: parts.onEvent });
     this.trees.load(parts.state.load(), parts.state.binding(), parts.state.ignored());
   }
@@ -114,11 +117,12 @@ export class Replica {
     this.trees.load(this.state.load(), this.state.binding(), this.state.ignored());
   }
 
-  /** Notes that a step failed, and says so once. */
+  /** Notes that a step failed, and says so once. `noSpace`: for want of room, on the side that it would have changed. */
   problem(path: SyncPath, reason: string, at: Problem["at"], noSpace = false): void {
     this.blocked.add(path);
     const known = this.trees.problems.get(path);
     this.trees.problems.set(path, { path, reason, at, ...noSpace && { noSpace } });
+    if (noSpace && at === "pull") this.room.note();
     if (known?.reason !== reason) this.emit({ type: "problem", path, reason });
   }
 

@@ -54,7 +54,7 @@ export interface Problem {
   readonly reason: string;
   /** The look or step that met it; a later success of the same kind clears it. `rights`: `write_gate.ts` keeps it. */
   readonly at: "look" | "push" | "pull" | "rights";
-  /** The server has no room for it, or the quota is used up. */
+  /** There is no room for it: here (`pull`), or on the server, where a quota may be used up (`push`). */
   readonly noSpace?: boolean;
 }
 
@@ -161,6 +161,7 @@ export class Trees {
   agree(path: SyncPath, entry: Entry, revision: Revision, stat: Stat | null, chunks: ChunkList | null): void {
     const node = this.synced.get(path);
     this.#noteRevision(revision);
+    this.ignored.delete(path);
     if (node === undefined) {
       this.synced.set(path, { entry, revision, stat, seen: 0 });
       if (entry.kind === "file") this.files++;
@@ -191,7 +192,7 @@ export class Trees {
    * @param looked whether a look has met the subtree at `to` already: what it has not met there is gone
    */
   agreeMoved(from: SyncPath, to: SyncPath, revision: Revision, looked: boolean): void {
-    invariant(!this.hasPending, "a move must not overtake rows that wait to be written");
+    invariant(!this.#hasPendingRows, "a move must not overtake rows that wait to be written");
     const moved: [SyncPath, SyncedNode][] = [];
     for (const [path, node] of this.synced) if (isAtOrBelow(path, from)) moved.push([path, node]);
     for (const [path, node] of moved) {
@@ -451,8 +452,12 @@ export class Trees {
   }
 
   get hasPending(): boolean {
+    return this.#hasPendingRows || this.ignored.hasPending;
+  }
+
+  get #hasPendingRows(): boolean {
     return this.#pending.set.size + this.#pending.gone.size + this.#pending.moved.length +
-            this.#refresh.size > 0 || this.ignored.hasPending;
+        this.#refresh.size > 0;
   }
 
   /** What has to be written to the state, with the chunk list that `keepChunks` finds for refreshed rows. */

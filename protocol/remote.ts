@@ -29,7 +29,7 @@ export interface LargeSource {
 
 /** Builds a large content on this side; the ops arrive in order. Rejects what does not fit. */
 export interface LargeSink {
-  /** Chunks that are there already and the digest of their list. */
+  /** Chunks that are there already and the digest of their list. What it throws ends the fetch before it began. */
   readonly have: { readonly chunks: number; readonly prefix: Uint8Array };
   /** The data goes on at chunk `first` (0, or what `have` said): cut to that. */
   start(first: number, chunks: number): void;

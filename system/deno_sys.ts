@@ -163,8 +163,8 @@ export class DenoSys implements Sys {
 
   statfs(fd: number): FileSystemInfo | number {
     return attempt(() => {
-      const { type, bavail, bsize } = fs.statfsSync(`/proc/self/fd/${fd}`);
-      return { type: type >>> 0, freeBytes: bavail * bsize };
+      const { type, blocks, bavail, bsize } = fs.statfsSync(`/proc/self/fd/${fd}`);
+      return { type: type >>> 0, freeBytes: blocks === 0 ? Infinity : bavail * bsize };
     });
   }
 

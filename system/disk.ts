@@ -161,7 +161,7 @@ export interface Disk extends ReadDisk {
   sync(): Promise<void>;
   /** Makes the content of one file in the tree durable (somebody else wrote it). */
   syncFile(path: SyncPath): Promise<void>;
-  /** Bytes that an ordinary user can still write. */
+  /** Bytes that an ordinary user can still write; `Infinity` where the file system does not tell. */
   freeBytes(): number;
   /** Releases descriptors. */
   close(): void;

@@ -392,7 +392,7 @@ class LibcSys implements Sys {
     if (result < 0) return result;
     return {
       type: Number(BigInt.asUintN(32, answer[0]!)),
-      freeBytes: Number(answer[4]!) * Number(answer[1]!),
+      freeBytes: answer[2] === 0n ? Infinity : Number(answer[4]!) * Number(answer[1]!),
     };
   }
 

@@ -73,7 +73,7 @@ export interface Owner {
 export interface FileSystemInfo {
   /** Magic number, unsigned 32 bits. */
   readonly type: number;
-  /** Bytes that an ordinary user can still write. */
+  /** Bytes that an ordinary user can still write; `Infinity` where the file system does not tell. */
   readonly freeBytes: number;
 }
 

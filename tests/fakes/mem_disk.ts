@@ -57,6 +57,8 @@ export class MemDisk implements Disk {
   /** Told the path of every change in the tree, by whomever: the events a watcher would see. */
   onEvent: ((path: string) => void) | null = null;
   capacity: number;
+  /** Nothing tells how much room there is, as with the quotas of some file systems. */
+  hidesFree = false;
   #next = 0;
 
   constructor(options: MemDiskOptions = {}) {
@@ -379,7 +381,7 @@ export class MemDisk implements Disk {
   }
 
   freeBytes(): number {
-    return Math.max(0, this.capacity - this.inodes.used);
+    return this.hidesFree ? Infinity : Math.max(0, this.capacity - this.inodes.used);
   }
 
   close(): void {

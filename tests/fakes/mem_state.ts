@@ -24,6 +24,8 @@ export class MemState implements State {
   #recent: StateChange[] = [];
   /** The next write fails with this, and changes nothing. */
   failNextWrite: StateError | null = null;
+  /** While it says so, there is no room to write. */
+  isFull: () => boolean = () => false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -53,6 +55,7 @@ export class MemState implements State {
       this.failNextWrite = null;
       throw failure;
     }
+    if (this.isFull()) throw new StateError("no_space", "Cannot write the state: the disk is full");
     this.#apply(change);
     this.#recent.push(change);
   }

@@ -84,6 +84,7 @@ const ACT: Partial<Record<SimStep["do"], (w: World, step: SimStep) => void | Pro
   fillDisk: (w, { actor, n }) => {
     const { disk } = w.machine(actor);
     disk.capacity = disk.inodes.used + n * 5;
+    disk.hidesFree = n % 2 === 1;
   },
   freeDisk: (w, { actor }) => {
     w.machine(actor).disk.capacity = 2 ** 40;
