@@ -92,7 +92,7 @@ worldTest("something else answers on the server's port", async (world, t) => {
     const watch = await world.run(["watch", "a"]);
     assertEquals([watch.code, watch.stdout], [4, "Watching: a\n"]);
     await impostor.stop();
-    assertEquals(impostor.stdout.length, 1, impostor.stdout.join("\n"));
+    assertNotMatch(impostor.stdout.join("\n"), /Connected|Refused|Joined/);
   });
 
   await t.step("an fsync server without TLS gets no token either", async () => {
@@ -102,7 +102,7 @@ worldTest("something else answers on the server's port", async (world, t) => {
     await impostor.line("Server listening on ");
     assertEquals((await world.syncAll("a")).code, 5);
     await impostor.stop();
-    assertEquals(impostor.stdout.length, 1, impostor.stdout.join("\n"));
+    assertNotMatch(impostor.stdout.join("\n"), /Connected|Refused|Joined/);
   });
 
   await t.step("a server made anew deletes nothing", async () => {
