@@ -1,12 +1,13 @@
 /** MC12, MC19, MC21, MC23: frames of impossible sizes, credentials that are none, replays, messages out of their place. */
 import { assert, assertEquals } from "@std/assert";
 import { encode } from "../../protocol/codec.ts";
-import { type Message, PROTOCOL_VERSIONS } from "../../protocol/messages.ts";
+import type { Message } from "../../protocol/messages.ts";
 import { worldTest } from "../e2e/_world.ts";
 import frames from "../vectors/frames.json" with { type: "json" };
 import {
   checkHonest,
   freeItem,
+  hello,
   HostileClient,
   hostileClientTest,
   ownerCredential,
@@ -35,23 +36,6 @@ hostileClientTest(
     assert(residentBytes(world) - before < 30 * 2 ** 20, "the server took memory for what was announced");
   },
 );
-
-function hello(
-  credential: { device: string; token: string },
-  over: Partial<Extract<Message, { type: "hello" }>> = {},
-) {
-  return {
-    type: "hello",
-    versions: PROTOCOL_VERSIONS,
-    software: "mallory 1.0",
-    folder: "",
-    replica: crypto.randomUUID().replaceAll("-", ""),
-    device: credential.device,
-    token: tokenBytes(credential),
-    clock: Date.now(),
-    ...over,
-  } as const;
-}
 
 function prefixed(length: number, bytes: Uint8Array): Uint8Array {
   const whole = new Uint8Array(4 + bytes.length);

@@ -40,6 +40,24 @@ export function tokenBytes({ token }: Credential): Uint8Array {
   return Uint8Array.fromBase64(token, { alphabet: "base64url" });
 }
 
+/** A Hello that the server believes, with what is different. */
+export function hello(
+  credential: Credential,
+  over: Partial<Extract<Message, { type: "hello" }>> = {},
+) {
+  return {
+    type: "hello",
+    versions: PROTOCOL_VERSIONS,
+    software: "mallory 1.0",
+    folder: "",
+    replica: crypto.randomUUID().replaceAll("-", ""),
+    device: credential.device,
+    token: tokenBytes(credential),
+    clock: Date.now(),
+    ...over,
+  } as const;
+}
+
 export class HostileClient {
   readonly link: Link;
   #id = 0;
