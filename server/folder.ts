@@ -264,17 +264,12 @@ export class Folder {
       const heads = versions.filter((version) => since > 0 || version.entry !== null).map(noticeOf);
       const notices = seen(caller, heads, since);
       const upTo = more ? from : this.#revision;
+      const conflicts = this.openConflicts(caller);
       // Nothing may be awaited between the last page and joining, or a change could fall between them.
       const subscriber = !more && options.live ? this.#join(caller, options.tell) : null;
       // A page of what is hidden is none, and costs time all the same.
       if (more && notices.length === 0) await this.#clock.yield();
-      else {await options.page({
-          type: "changes",
-          notices,
-          upTo,
-          more,
-          conflicts: this.openConflicts(caller),
-        });}
+      else await options.page({ type: "changes", notices, upTo, more, conflicts });
       if (!more) return subscriber;
       from = last!.revision;
       after = last!.path;

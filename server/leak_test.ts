@@ -6,7 +6,8 @@ import { assert, assertEquals } from "@std/assert";
 import { type Access, Rights } from "../core/access.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import type { Message, UploadResult } from "../protocol/messages.ts";
-import { large, noise } from "../tests/conformance/contents_suite.ts";
+import { packBlock } from "../protocol/block.ts";
+import { delivery, large, noise } from "../tests/conformance/contents_suite.ts";
 import {
   copyOf,
   dirOf,
@@ -251,7 +252,13 @@ async function moveDirectory(run: Run): Promise<void> {
 /** Everything that somebody may try on a file that is none of its business. */
 function attacks(
   { path, revision, bytes }: Known,
-  { mine, head, conflict }: { readonly mine: string; readonly head: number; readonly conflict: number },
+  { place, mine, head, conflict }: {
+    /** Where the attacker may write, and a file of it there. */
+    readonly place: string;
+    readonly mine: string;
+    readonly head: number;
+    readonly conflict: number;
+  },
 ): Message[] {
   const item = (sent: Sent): Message => ({
     type: "upload",
@@ -274,12 +281,16 @@ function attacks(
     { type: "conflicts", open: false },
     { type: "resolve", conflict, keep: { kind: "version", revision } },
     { type: "stage", content: other.id, size: 200_000, chunks: other.chunks.length, base: ref },
-    item(copyOf(`${mine}/x-copy`, bytes, { from: "version", ...ref })),
-    item(copyOf(`${mine}/x-staged`, bytes.length > 131_072 ? bytes : other.bytes, { from: "staged" })),
+    item(copyOf(`${place}/x-copy ${revision}`, bytes, { from: "version", ...ref })),
+    item(
+      copyOf(`${place}/x-staged ${revision}`, bytes.length > 131_072 ? bytes : other.bytes, {
+        from: "staged",
+      }),
+    ),
     item(copyOf(path, bytes, { from: "version", ...ref }, revision)),
     item(dirOf(path)),
     item(gone(path, revision)),
-    item(renamed(path, `${mine}/x-moved`, 2 ** 40, 1)),
+    item(renamed(path, `${place}/x-moved ${revision}`, 2 ** 40, 1)),
     item(renamed(mine, path, 2 ** 40, 1)),
   ];
 }
@@ -300,7 +311,7 @@ for (let n = 0n; n < 3n; n++) {
     const { clients, random, hub } = run;
     await hub.olga.mkdir("red", "blue", "both", "mixed", "mixed/red", "mixed/blue");
     for (const client of Object.values(clients)) await client.list(0, true);
-    for (let step = 0; step < 150; step++) {
+    for (let step = 0; step < 110; step++) {
       await work(run);
       if (random.chance(0.05)) await moveDirectory(run);
       if (!random.chance(0.15)) continue;
@@ -310,7 +321,7 @@ for (let n = 0n; n < 3n; n++) {
       const place = PLACES[group === "red" ? "blue" : "red"][0];
       const mine = run.files.find((path) => path.startsWith(`${place}/`)) ?? place;
       const head = hub.folder.heads.get(p(mine))!.revision;
-      for (const message of attacks(target, { mine, head, conflict: 1 + random.int(9) })) {
+      for (const message of attacks(target, { place, mine, head, conflict: 1 + random.int(9) })) {
         await attacker.ask(message, isLast);
       }
     }
@@ -353,11 +364,11 @@ function script(random: SeededRandom): Step[] {
     client.upload(fileOf(path, text, memory.get(path) ?? 0)).then(() => {
       memory.set(path, hub.folder.heads.get(p(path))?.revision ?? 0);
     });
-  for (let n = 0; n < 60; n++) {
+  for (let n = 0; n < 40; n++) {
     const [name, other] = [random.pick(names), random.pick(names)];
     const text = `text ${n}`;
     const place = random.pick(["blue", "both"]);
-    const hidden = random.pick([`red/${name}`, `blue/secret/${name}`, `mixed/${name}`]);
+    const hidden = random.pick([`red/${name}`, `blue/box/secret/${name}`, `mixed/${name}`]);
     steps.push({ hidden: true, play: (hub, _bea, memory) => put(hub, hub.olga, hidden, text, memory) });
     steps.push({
       hidden: true,
@@ -389,7 +400,7 @@ function script(random: SeededRandom): Step[] {
       const which = random.int(19);
       const play = (hub: Hub, bea: FreeClient) => {
         const head = hub.folder.heads.get(p(mine))?.revision ?? 1;
-        const tried = attacks(target, { mine, head, conflict: 10_000 });
+        const tried = attacks(target, { place: "blue", mine, head, conflict: 10_000 });
         assertEquals(tried.length, 19);
         return bea.ask(tried[which]!, isLast);
       };
@@ -397,19 +408,34 @@ function script(random: SeededRandom): Step[] {
     }
     if (random.chance(0.1)) {
       const content = random.pick(CONTENTS);
+      steps.push({ hidden: true, play: (hub) => stagePart(hub, content) });
+      steps.push({ hidden: false, play: (_hub, bea) => bea.stage(content) });
       steps.push({ hidden: true, play: (hub) => stageAndName(hub.olga, `red/large ${n}`, content) });
       steps.push({ hidden: false, play: (_hub, bea) => bea.stage(content) });
     }
     const live = random.chance(0.5);
     if (random.chance(0.2)) steps.push({ hidden: false, play: (_hub, bea) => bea.list(0, live) });
     if (random.chance(0.2)) {
-      steps.push({ hidden: false, play: (_hub, bea) => bea.upload(gone("blue/secret", 1), gone("blue", 1)) });
+      steps.push({
+        hidden: false,
+        play: (_hub, bea) => bea.upload(gone("blue/box/secret", 1), gone("blue/box", 99)),
+      });
     }
   }
   return steps;
 }
 
 const CONTENTS = [1, 2, 3].map((seed) => large(noise(150_000, seed)));
+
+/** Somebody of the other group begins to send a content, and is gone. */
+async function stagePart(hub: Hub, content: (typeof CONTENTS)[number]): Promise<void> {
+  const rita = hub.client("rita", rightsOf("red"));
+  const { id } = await rita.stage(content);
+  const [piece] = delivery(content, null);
+  await rita.sendRaw(id, { type: "data", ops: piece!.ops, block: packBlock([piece!.bytes]), last: false });
+  await rita.settle();
+  await rita.close();
+}
 
 async function stageAndName(
   client: FreeClient,
@@ -423,9 +449,9 @@ async function stageAndName(
 /** What a client was sent, without the numbers that count what happens in the whole folder. */
 async function transcript(steps: readonly Step[], withHidden: boolean): Promise<string[]> {
   await using hub = new Hub(undefined, { ...systemClock, now: () => 1_750_000_000_000 });
-  const bea = hub.client("bea", rightsOf("blue", { "blue/secret": "none" }));
-  await hub.olga.mkdir("blue", "both", "mixed", "mixed/blue");
-  if (withHidden) await hub.olga.mkdir("red", "blue/secret");
+  const bea = hub.client("bea", rightsOf("blue", { "blue/box/secret": "none" }));
+  await hub.olga.mkdir("blue", "both", "mixed", "mixed/blue", "blue/box");
+  if (withHidden) await hub.olga.mkdir("red", "blue/box/secret");
   await bea.list(0, true);
   const memory = new Map<string, number>();
   const told: string[] = [];
@@ -449,7 +475,7 @@ function withoutNumbers(value: unknown): string {
   }) ?? "nothing";
 }
 
-for (let n = 0n; n < 4n; n++) {
+for (let n = 0n; n < 3n; n++) {
   const seed = BASE_SEED + n;
   Deno.test(`leaks: what happens in the hidden part changes no answer, seed ${seed}`, async () => {
     const steps = script(new SeededRandom(seed));
@@ -457,6 +483,6 @@ for (let n = 0n; n < 4n; n++) {
     const at = busy.findIndex((line, i) => line !== empty[i]);
     assertEquals(busy.slice(Math.max(0, at - 3), at + 3), empty.slice(Math.max(0, at - 3), at + 3));
     assertEquals(busy.length, empty.length);
-    assert(busy.length > 300);
+    assert(busy.length > 200);
   });
 }

@@ -123,6 +123,7 @@ Deno.test("quota: all folders count together", async () => {
   await here.write("f", text(700, "f"));
   assertEquals(await shownAll(there, fileOf("f", text(400, "x"))), [FULL]);
   assertEquals(await shownAll(there, fileOf("f", text(300, "x"))), ["ok"]);
+  assertEquals(await shownAll(here, fileOf("g", "x")), [FULL]);
 });
 
 const BIG = large(noise(400_000, 1));

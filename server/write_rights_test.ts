@@ -2,7 +2,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Rights } from "../core/access.ts";
 import { parsePath } from "../core/path.ts";
+import { packBlock } from "../protocol/block.ts";
 import type { UploadResult } from "../protocol/messages.ts";
+import type { MemRecords } from "../tests/fakes/mem_records.ts";
+import { RecordsError } from "./store/records.ts";
 import {
   copyOf,
   dirOf,
@@ -220,6 +223,23 @@ Deno.test("write rights: what one may not write is not even stored", async () =>
     hub.folder.contents.append({ encoding: "raw", rawSize: 1, bytes: new Uint8Array(1) }).offset,
     0,
   );
+});
+
+Deno.test("write rights: what the store failed with is told as it is only to who may write everything", async () => {
+  await using hub = new Hub();
+  const records = hub.folder.records as MemRecords;
+  const ben = hub.client("ben", rightsOf({ "": "write", hidden: "read" }));
+  const answers: string[] = [];
+  for (const client of [hub.olga, ben]) {
+    records.failNextCommit = new RecordsError("no_space", 'Cannot write "/srv/private/server.db": disk full');
+    const { item, bytes } = fileOf("f", "1");
+    const answer = await client.one({ type: "upload", items: [item], block: packBlock([bytes!]) }, "results");
+    answers.push(answer.type === "error" ? `${answer.code}: ${answer.message}` : answer.type);
+  }
+  assertEquals(answers, [
+    'noSpace: Cannot write "/srv/private/server.db": disk full',
+    "noSpace: Cannot do that: the server has no room",
+  ]);
 });
 
 Deno.test("write rights: an edit by somebody else is told with its author where it may be seen", async () => {

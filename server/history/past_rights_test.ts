@@ -5,6 +5,7 @@ import { parsePath } from "../../core/path.ts";
 import type { RestoreGoal } from "../../protocol/history.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { fileOf, type FreeClient, gone, Hub, renamed, shown } from "../../tests/fakes/free_client.ts";
+import { Restoration } from "./restoration.ts";
 
 const p = parsePath;
 
@@ -148,6 +149,29 @@ Deno.test("past: a directory that may hold what is hidden is not removed for it,
     const ben = hub.client("ben", rights({ "": "write+", "x/secret": "none" }));
     assertEquals(await restore(ben, "x", { kind: "version", revision: x }), ["blocked x"]);
   }
+});
+
+Deno.test("past: what lacks a directory that one may not make is not brought back", async () => {
+  await using hub = new Hub();
+  await hub.olga.mkdir("a", "a/b");
+  const file = await hub.olga.write("a/b/f", "1");
+  await hub.olga.upload(gone("a/b/f", file), gone("a/b", 2), gone("a", 1));
+  const ben = hub.client("ben", rights({ "a/b": "write+" }));
+  assertEquals(await restore(ben, "a/b/f", { kind: "version", revision: file }), ["blocked a/b/f"]);
+  await hub.olga.mkdir("a");
+  assertEquals(await restore(ben, "a/b/f", { kind: "version", revision: file }), ["create a/b/f"]);
+});
+
+Deno.test("past: nothing is brought back where one may not write, whoever asks for it", async () => {
+  await using hub = new Hub();
+  await hub.olga.mkdir("d");
+  const ben = hub.client("ben", rights({ d: "read+" }));
+  const entry = { kind: "link", target: "x" } as const;
+  const restored = await hub.folder.change((draft) => {
+    const [his, hers] = [ben, hub.olga].map(({ caller }) => new Restoration(draft, caller));
+    return [his!.restore(p("d/l"), entry), hers!.restore(p("d/l"), entry)];
+  });
+  assertEquals(restored, [false, true]);
 });
 
 /** A conflict of ann and ben at `d/f`, on a base of olga's after an older version: revisions 2, 3 and then 4, 5. */

@@ -108,7 +108,7 @@ for (const [mode, running] of MODES) {
     await ok(world, "group remove staff");
     await ok(world, "user remove ben");
     assertEquals([await table(world, "user list"), await table(world, "grant list")], [
-      ["ann owner 0 - never"],
+      [`ann owner 0 ${used} - never`],
       [],
     ]);
   });
