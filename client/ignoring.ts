@@ -150,7 +150,7 @@ export class Ignoring {
   /** Whether a directory above `path` is left out, and with it all below. */
   isInIgnored(path: SyncPath): boolean {
     const dir = parentOf(path);
-    return dir !== null && this.isIgnored(dir, true);
+    return dir !== null && (this.#isBelowOther(path) || this.isIgnored(dir, true));
   }
 
   /** Nothing stands at `path`. */
