@@ -1,5 +1,6 @@
 /** The everyday life of three watched folders and the server's plain tree. */
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals } from "@std/assert";
+import { assertQuick } from "./_quick.ts";
 import { type World, worldTest } from "./_world.ts";
 
 async function threeWatches(world: World): Promise<void> {
@@ -76,6 +77,6 @@ worldTest("server and watch end with 0 on SIGTERM and SIGINT", async (world) => 
   ) {
     const { code, ms } = await program!.stop(signal);
     assertEquals(code, 0, `${program!.name} on ${signal}`);
-    assertLess(ms, 2000);
+    await assertQuick(world, ms, 2000, `the end of ${program!.name}`);
   }
 });

@@ -1,12 +1,6 @@
 /** What every command promises to whoever types it, or runs it from a script. */
-import {
-  assert,
-  assertEquals,
-  assertLess,
-  assertLessOrEqual,
-  assertMatch,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertQuick } from "./_quick.ts";
 import { until, worldTest } from "./_world.ts";
 
 const COMMANDS = ["server", "watch", "sync-all", "upload", "download", "status", "start", "version"];
@@ -127,7 +121,7 @@ worldTest("start is a server and a folder in one", async (world) => {
   await until("it is there", () => world.tree("server_files").has("f"));
   const { code, ms } = await start.stop("SIGINT");
   assertEquals(code, 0);
-  assertLess(ms, 2000);
+  await assertQuick(world, ms, 2000, "its end");
 });
 
 worldTest("users are named by the login, or by the user database", async (world) => {

@@ -1,5 +1,6 @@
 /** Processes that are killed in the middle, and started again: nothing else has to be done. */
 import { assert, assertEquals } from "@std/assert";
+import { assertQuick } from "./_quick.ts";
 import { growTree, type Tree } from "./_tree.ts";
 import { fresh, until, worldTest } from "./_world.ts";
 
@@ -121,7 +122,7 @@ worldTest("an interrupted pass ends with 130 and needs no repair", async (world)
   await world.server.line("Connected");
   const { code, ms } = await pass.stop("SIGINT");
   assertEquals([code, pass.stdout, pass.stderr], [130, [], []]);
-  assert(ms < 2000, `${ms} ms`);
+  await assertQuick(world, ms, 2000, "the end of a pass");
   assertEquals((await world.syncAll("a")).code, 0);
   await world.equal("a");
 });

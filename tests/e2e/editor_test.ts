@@ -1,5 +1,6 @@
 /** How editors save, and how soon a save arrives elsewhere. */
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals } from "@std/assert";
+import { assertQuick } from "./_quick.ts";
 import { until, worldTest } from "./_world.ts";
 
 worldTest("an editor that saves through a temporary file makes one line of versions", async (world) => {
@@ -49,7 +50,7 @@ worldTest("saves arrive within moments", async (world) => {
       at(1).toFixed(1)
     } ms`,
   );
-  assertLess(at(0.5), 150);
+  await assertQuick(world, at(0.5), 150, "a save");
   await world.inSync("a", "b");
   assertEquals(world.versions().filter(({ path }) => path === "f").length, 51);
 });

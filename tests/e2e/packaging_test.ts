@@ -2,7 +2,8 @@
  * The self-extracting file with a real runtime: the Deno that runs this test, so that nothing is fetched. What its shell
  * part does in odd places is tried in `scripts/compile/stub_test.ts`.
  */
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertQuick } from "./_quick.ts";
 import { fromFileUrl } from "@std/path";
 import { ownTarget } from "../../scripts/compile/targets.ts";
 import { type World, worldTest } from "./_world.ts";
@@ -93,7 +94,7 @@ worldTest("the built file alone is the program", async (world, t) => {
     for (const program of [watch, server]) {
       const { code, ms } = await program.stop("SIGTERM");
       assertEquals(code, 0);
-      assertLess(ms, STOP_MS_MAX);
+      await assertQuick(world, ms, STOP_MS_MAX, `the end of ${program.name}`);
     }
   });
 

@@ -1,5 +1,6 @@
 /** Under a service manager and under cron: no terminal, a small environment, a word when ready, an end in time. */
-import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertQuick } from "./_quick.ts";
 import { NotifySocket } from "../fakes/notify_socket.ts";
 import { programLine } from "./_program.ts";
 import { until, type World, worldTest } from "./_world.ts";
@@ -31,7 +32,7 @@ for (const { name, at } of SOCKETS) {
     await manager.until("STATUS=unreachable: ");
     const { code, ms } = await watch.stop("SIGTERM");
     assertEquals([code, watch.stderr.filter((line) => line.includes("bug"))], [0, []]);
-    assertLess(ms, 2000);
+    await assertQuick(world, ms, 2000, "its end");
     assertStringIncludes(manager.receive().at(-1)!, "STOPPING=1");
   });
 }
@@ -49,7 +50,7 @@ worldTest("a server tells its service manager that it listens, and stops in time
   manager.receive();
   const { code, ms } = await server.stop("SIGTERM");
   assertEquals(code, 0);
-  assertLess(ms, 2000);
+  await assertQuick(world, ms, 2000, "its end");
   await manager.until("STOPPING=1");
 });
 

@@ -1,5 +1,6 @@
 /** MC12, MC19, MC21, MC23: frames of impossible sizes, credentials that are none, replays, messages out of their place. */
 import { assert, assertEquals } from "@std/assert";
+import { assertQuick } from "../e2e/_quick.ts";
 import { encode } from "../../protocol/codec.ts";
 import type { Message } from "../../protocol/messages.ts";
 import { worldTest } from "../e2e/_world.ts";
@@ -74,21 +75,32 @@ hostileClientTest(
       "an unknown device and folder": { device: "ab".repeat(16), folder: "x" },
     };
     const answers = new Set<string>();
-    // The first is not counted: the server warms up with it. More tries than these, and it would answer later.
-    const times = new Map<string, number>();
-    for (const [name, over] of [...Object.entries(attacks).slice(0, 1), ...Object.entries(attacks)]) {
-      const client = await HostileClient.stranger(world);
-      const began = performance.now();
-      const answer = await client.ask(hello(credential, over));
-      times.set(name, performance.now() - began);
-      answers.add(JSON.stringify(answer));
-      assertEquals(await client.next(), null);
-      client.close();
+    const measure = async () => {
+      const times = new Map<string, number>();
+      // The first is not counted: the server warms up with it. More tries than these, and it would answer later.
+      for (const [name, over] of [...Object.entries(attacks).slice(0, 1), ...Object.entries(attacks)]) {
+        const client = await HostileClient.stranger(world);
+        const began = performance.now();
+        const answer = await client.ask(hello(credential, over));
+        times.set(name, performance.now() - began);
+        answers.add(JSON.stringify(answer));
+        assertEquals(await client.next(), null);
+        client.close();
+      }
+      return times;
+    };
+    // What else the machine does can only make an answer later, and not the same one each time.
+    const least = await measure();
+    const spread = () => Math.max(...least.values()) - Math.min(...least.values());
+    for (let round = 1; round < 5 && spread() >= 80; round++) {
+      // A server that has not been tried yet.
+      await world.server.stop();
+      await world.startServer();
+      for (const [name, ms] of await measure()) least.set(name, Math.min(ms, least.get(name)!));
     }
     assertEquals(answers.size, 1, [...answers].join("\n"));
     assert([...answers][0]!.includes('"denied"'));
-    const spread = Math.max(...times.values()) - Math.min(...times.values());
-    assert(spread < 80, `the answers took ${JSON.stringify([...times])} ms`);
+    assert(spread() < 80, `the answers took at least ${JSON.stringify([...least])} ms`);
   },
 );
 
@@ -187,7 +199,8 @@ worldTest(
         Deno.writeTextFileSync(world.path(`honest/under attack ${round}`), "honest");
         const pass = await world.syncAll("honest");
         assertEquals([pass.code, pass.stderr], [0, ""]);
-        assert(pass.ms < 2000 + 1000, `a pass took ${pass.ms} ms, its start included`);
+        // The start of the program is included.
+        await assertQuick(world, pass.ms, 2000 + 1000, "a pass");
       }
       const grown = (residentBytes(world) - before) / 2 ** 20;
       assert(grown < 100, `the server grew by ${grown} MiB`);
