@@ -1,7 +1,7 @@
 /**
  * What one may ask a folder about its past, and change of it. `client/wire_history.ts` asks over a link,
- * `server/history/folder_history.ts` answers beside the folder. Only the owner may see and restore past versions; a
- * conflict may also be seen and settled by those whom it concerns.
+ * `server/history/folder_history.ts` answers beside the folder. Past versions may be seen by the owner, and by others where
+ * a grant says so; a conflict may also be seen, and settled, by those whom it concerns.
  */
 import type { Entry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
@@ -54,7 +54,7 @@ export const RESTORE_ACTIONS = ["create", "change", "delete", "blocked", "missin
 
 /** What restoring does to one path. */
 export interface RestoreStep {
-  /** `blocked`: something stands in its way. `missing`: its content is not in the store. Neither changes anything. */
+  /** `blocked`: something stands in its way, or it may not be written. `missing`: its content is not in the store. Neither changes anything. */
   readonly action: typeof RESTORE_ACTIONS[number];
   readonly path: SyncPath;
   /** The version that it came from, 0 for a path that was absent. */
@@ -82,7 +82,7 @@ export interface History {
   read(path: SyncPath, revision: Revision, take: (bytes: Uint8Array) => void): Promise<void>;
   /** Brings the past back as new versions (`null`: of everything). With `dryRun` it only says what it would do. */
   restore(path: SyncPath | null, goal: RestoreGoal, dryRun: boolean): Promise<readonly RestoreStep[]>;
-  /** Conflicts that concern the asking user, all for the owner; oldest first. */
+  /** Conflicts that the asking user may know of; oldest first. */
   conflicts(options: { readonly open: boolean }): Promise<readonly PastConflict[]>;
   resolve(id: number, keep: Keep): Promise<Resolution>;
 }

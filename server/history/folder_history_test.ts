@@ -106,7 +106,7 @@ async function refused(work: Promise<unknown>, code: string): Promise<void> {
   assertEquals((await assertRejects(() => work, RemoteError)).code, code);
 }
 
-Deno.test("only the owner sees and restores past versions", async () => {
+Deno.test("the owner sees and restores past versions, others not by themselves", async () => {
   const past = new Past();
   const first = await past.put("ann", "f", "one");
   await past.put("ann", "f", "two", first);
