@@ -1,5 +1,5 @@
 /** Under a service manager and under cron: no terminal, a small environment, a word when ready, an end in time. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { assertQuick } from "./_quick.ts";
 import { NotifySocket } from "../fakes/notify_socket.ts";
 import { programLine } from "./_program.ts";
@@ -99,7 +99,7 @@ worldTest("sync-all under cron works in silence, and says what is wrong in one l
   const line = [file, ...words].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
   const silent = { code: 0, stdout: "", stderr: "" };
   assertEquals(await underCron(world, line), silent);
-  assert(world.tree("server_files").has("größe.txt"));
+  await until("the server's tree follows", () => world.tree("server_files").has("größe.txt"));
   assertEquals(await underCron(world, line), silent);
   const watch = world.start("watch", ["watch", world.path("home/my docs")]);
   await watch.line("Watching: ");
