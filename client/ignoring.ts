@@ -101,6 +101,11 @@ export class Ignoring {
     if (trouble.trouble === "unsteady") this.#owesFull = true;
   }
 
+  /** Whether the rules of `dir` itself cannot be read. */
+  isTroubled(dir: string): boolean {
+    return this.#troubles.has(dir === "." ? null : dir as SyncPath);
+  }
+
   /** Why nothing can be said of `path`: rules above it cannot be read. What is wrong with a file can be mended in it. */
   troubleOf(path: SyncPath): RulesTrouble | null {
     if (this.#troubles.size === 0) return null;
@@ -233,8 +238,9 @@ export class Ignoring {
   #reviewIgnored(): SyncPath[] {
     const back: SyncPath[] = [];
     for (const [path, { entry }] of [...this.#trees.ignored]) {
-      this.files.ensure(path);
-      if (this.isIgnored(path, entry.kind === "dir")) continue;
+      const trouble = this.files.ensure(path);
+      if (trouble !== null) this.#note(trouble);
+      if (this.troubleOf(path) !== null || this.isIgnored(path, entry.kind === "dir")) continue;
       this.#takeBack(path);
       back.push(path);
     }
@@ -291,6 +297,7 @@ export class Ignoring {
 
   /** What changed since this was asked last; `null`: no rule did, or none that anybody would notice. */
   takeReport(): RulesReport | null {
+    if (this.#owesFull) return null;
     const change = this.files.takeChange();
     const report = { stopped: this.#stopped, started: this.#started.size };
     this.#stopped = 0;

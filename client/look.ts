@@ -6,7 +6,14 @@ import { chunkContent, type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from ".
 import { clampMtime, type ContentId, type Entry, MODE_MASK } from "../core/entry.ts";
 import { modeFromShared } from "../core/shared_mode.ts";
 import type { Levels } from "../core/ignore.ts";
-import { ancestorsOf, joinPath, LINK_TARGET_BYTES_MAX, type SyncPath, utf8Length } from "../core/path.ts";
+import {
+  ancestorsOf,
+  joinPath,
+  LINK_TARGET_BYTES_MAX,
+  parentOf,
+  type SyncPath,
+  utf8Length,
+} from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
 import { DiskError, type ReadDisk, type ReadHandle, sameStat, type Stat } from "../system/disk.ts";
 import type { Ignoring } from "./ignoring.ts";
@@ -132,10 +139,7 @@ class Look {
   #untrusted(path: SyncPath, { trouble, path: rules, reason }: RulesTrouble): void {
     this.#protect(path);
     if (trouble === "unsteady") this.#unsteady.add(rules);
-    else {this.#problem(
-        rules,
-        `Cannot use the rules in "${rules}", so its directory is not synced: ${reason}`,
-      );}
+    else this.#problem(parentOf(rules) ?? ".", `Cannot go by the rules in "${rules}": ${reason}`);
   }
 
   /** Rules that cannot be used are a file like any other: somebody may mend it elsewhere. */
@@ -494,7 +498,8 @@ class Look {
 
   #clearProblem(path: SyncPath): void {
     const { problems } = this.#context.trees;
-    if (problems.size > 0 && problems.get(path)?.at === "look") problems.delete(path);
+    if (problems.size === 0 || problems.get(path)?.at !== "look") return;
+    if (!this.#ignoring?.isTroubled(path)) problems.delete(path);
   }
 
   async #slice(): Promise<void> {

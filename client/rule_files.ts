@@ -110,9 +110,13 @@ export class RuleFilesOnDisk {
   }
 
   /** Reads the rules of the directories above `path` that no look has read yet. */
-  ensure(path: SyncPath): void {
+  ensure(path: SyncPath): RulesTrouble | null {
     if (this.#current === null) this.#readSettings();
-    for (const dir of [...ancestorsOf(path), null]) if (!this.#known.has(dir)) this.#refreshOne(dir, false);
+    for (const dir of [...ancestorsOf(path), null]) {
+      const trouble = this.#known.has(dir) ? null : this.#refreshOne(dir, false);
+      if (trouble !== null) return trouble;
+    }
+    return null;
   }
 
   #refreshOne(dir: Dir, settled: boolean): RulesTrouble | null {

@@ -364,6 +364,21 @@ export class Trees {
     if (entry === null && node === undefined && known === undefined && !this.local.has(notice.path)) return;
     this.#noteHead(notice.path, { entry, revision: notice.revision, author: notice.author });
     this.#unlisted.delete(notice.path);
+    // Who was not there when a directory was renamed is told path by path, and of each where it was.
+    if (notice.kind === "set" && notice.from !== null && entry?.kind === "dir") {
+      this.#noteMove({
+        from: notice.from,
+        to: notice.path,
+        revision: notice.revision,
+        author: notice.author,
+      });
+    }
+  }
+
+  #noteMove(move: RemoteMove): void {
+    if (this.moves.length < MOVES_MAX && this.synced.get(move.from)?.entry.kind === "dir") {
+      this.moves.push(move);
+    }
   }
 
   /** Takes note of a head that is ignored, or was until now. Returns whether that was all. */
@@ -397,14 +412,12 @@ export class Trees {
       else heads.set(path, head.entry);
     }
     for (const [path, head] of this.ignored) if (isAtOrBelow(path, from)) heads.set(path, head.entry);
-    if (heads.get(from)?.kind === "dir" && this.moves.length < MOVES_MAX) {
-      this.moves.push({ from, to, revision, author });
-    }
+    if (heads.get(from)?.kind === "dir") this.#noteMove({ from, to, revision, author });
     for (const [path, entry] of heads) {
       const target = rebase(path, from, to);
       if (utf8Length(target) > PATH_BYTES_MAX) throw new ProtocolError("a move makes a path too long");
       this.noteNotice({ kind: "gone", path, revision, author });
-      this.noteNotice({ kind: "set", path: target, revision, entry, from: path, author });
+      this.noteNotice({ kind: "set", path: target, revision, entry, from: null, author });
     }
   }
 

@@ -62,8 +62,7 @@ export class Ledger {
     const changed = [...before.keys(), ...after.keys()].some((path) =>
       isRules(path) && before.get(path)?.text !== after.get(path)?.text
     );
-    if (!changed) return;
-    this.rulesTouched = true;
+    this.rulesTouched ||= changed;
     this.rulesEver.note(disk, after);
   }
 

@@ -81,9 +81,10 @@ export class RulesEver {
   /** Notes the rules of a folder. */
   note(disk: MemDisk, here: Tree): void {
     for (const [path, { kind }] of here) {
-      if (kind === "file" && nameOf(path as SyncPath) === RULES_NAME) {
-        this.add(new TextDecoder().decode(disk.user.read(path)));
-      }
+      const name = nameOf(path as SyncPath);
+      if (kind === "file" && name === RULES_NAME) this.add(new TextDecoder().decode(disk.user.read(path)));
+      const builtin = builtinRules().match(path as SyncPath, name, kind === "dir");
+      if (builtin !== null) this.add(builtin.text);
     }
   }
 
