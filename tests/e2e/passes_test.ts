@@ -150,7 +150,7 @@ worldTest("exit codes say what happened", async (world, t) => {
     assertMatch(held.stderr, /^fsync: 20 of 31 files were deleted here.*\nhint: .*--approve-deletes.*\n$/);
     assertEquals([...world.tree("server_files").keys()].length, 31);
     assertEquals((await world.syncAll("a", "--approve-deletes")).code, 0);
-    assertEquals([...world.tree("server_files").keys()].length, 11);
+    await until("the server's tree follows", () => world.tree("server_files").size === 11);
     const other = await world.syncAll("b");
     assertEquals(other.code, 8);
     assertStringIncludes(other.stderr, "on the server");
