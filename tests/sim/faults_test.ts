@@ -149,6 +149,58 @@ const FAULTS: readonly Fault[] = [
     }],
     only: "write,delete,syncToEnd",
   },
+  {
+    name: "what is ignored counts as deleted",
+    edits: [{
+      file: "client/ignoring.ts",
+      old: "    trees.setAside(path);\n",
+      new: "    if (trees.synced.has(path)) trees.noteGone(path);\n    else trees.setAside(path);\n",
+    }],
+    only: "write,ignore,exclude,syncToEnd",
+  },
+  {
+    name: "what a look passes over counts as deleted",
+    edits: [{
+      file: "client/look.ts",
+      old:
+        "      if (this.#isLeftOut(path) || this.#isProtected(path) || this.#context.isBusy(path)) continue;\n" +
+        "      const stat = this.#stat(path);\n",
+      new: "      if (this.#isProtected(path) || this.#context.isBusy(path)) continue;\n" +
+        "      const stat = this.#isLeftOut(path) ? null : this.#stat(path);\n",
+    }, {
+      file: "client/ignoring.ts",
+      old: "    for (const [path, { entry }] of [...synced]) this.#review(path, entry);\n",
+      new: "",
+    }, {
+      file: "client/trees.ts",
+      old: "    if (this.synced.has(path)) this.local.set(path, null);\n    else this.local.delete(path);\n",
+      new: "    this.local.set(path, null);\n    const aside = this.ignored.get(path);\n" +
+        "    if (aside !== undefined) this.synced.set(path, { ...aside, stat: null, seen: 0 });\n",
+    }],
+    only: "write,ignore,exclude,syncToEnd",
+  },
+  {
+    name: "a directory with ignored things on the server is deleted again and again",
+    edits: [{
+      file: "core/plan.ts",
+      old: "  keepParentsOfIgnored(input, steps);\n",
+      new: "",
+    }],
+    only: "write,removeTree,exclude,syncToEnd",
+  },
+  {
+    name: "an ignored path is fetched when others change it",
+    edits: [{
+      file: "client/trees.ts",
+      old: "    if (this.#noteIgnored(notice.path, entry, notice.revision)) return;\n",
+      new: "",
+    }, {
+      file: "client/ignoring.ts",
+      old: "    for (const [path, { entry }] of [...remote]) this.#review(path, entry);\n",
+      new: "",
+    }],
+    only: "write,append,exclude,syncToEnd",
+  },
 ];
 
 /** Runs that a fault may survive. */
