@@ -10,7 +10,7 @@ import { SetupError } from "./_exit.ts";
 export const FOLDER_FLAG: Flag = {
   name: "folder",
   value: "NAME",
-  help: "which of the server's folders; for a directory that is new",
+  help: "the server's folder, for a directory that is new",
 };
 
 /**

@@ -15,7 +15,7 @@ import { contentOf, exportVersion } from "./_past_content.ts";
 export const ON_CONFLICT_FLAG: Flag = {
   name: "on-conflict",
   value: "copy|keep",
-  help: "copy: write the other version beside, too; remembered for this folder",
+  help: "copy: write the other version beside it; remembered",
 };
 
 /** Conflicts that are remembered as done; older ones are resolved or were seen long ago. */

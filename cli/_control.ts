@@ -1,5 +1,6 @@
 /** What a running `watch` or `server` answers on its control socket, and how to ask it. */
 import type { Engine, EngineStatus } from "../client/engine.ts";
+import type { Explanation } from "../client/explain.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import { askFolder, ControlError, type ControlServer, serveControl } from "../system/control_socket.ts";
 import type { Accounts } from "../server/accounts/accounts.ts";
@@ -37,6 +38,12 @@ export type ControlRequest =
   /** Looks at these paths and answers with the status when everything is at rest. */
   | { readonly ask: "sync"; readonly paths: readonly string[] };
 
+/** Why a path is synced or not. */
+interface ExplainQuestion {
+  readonly ask: "explain";
+  readonly path: string;
+}
+
 /** Not about the engine: what the owner asks of the store. */
 interface UpkeepQuestion {
   readonly ask: "upkeep";
@@ -49,7 +56,7 @@ interface AccountsQuestion {
   readonly request: AccountRequest;
 }
 
-type Question = ControlRequest | UpkeepQuestion | AccountsQuestion;
+type Question = ExplainQuestion | ControlRequest | UpkeepQuestion | AccountsQuestion;
 
 export interface Controlled {
   /** Only a server has a store. */
@@ -90,8 +97,9 @@ export async function answerControl(controlled: Controlled, output: Output): Pro
 async function answer(
   controlled: Controlled,
   request: Question,
-): Promise<LiveStatus | UpkeepAnswer | AccountOutcome> {
+): Promise<LiveStatus | UpkeepAnswer | AccountOutcome | Explanation> {
   const { engine, upkeep } = controlled;
+  if (request.ask === "explain") return engine.explain(parsePath(request.path));
   if (request.ask === "upkeep") {
     if (upkeep === undefined) throw new Error("Cannot look after a store: this is no server");
     return await upkeep.answer(request.request);
@@ -123,6 +131,16 @@ async function askAccountsOf(
   const caPem = tls === true ? readPrivateFile(`${root}/.fsync/tls/ca.pem`) : null;
   const desk = { root, accounts, clock: systemClock, address: server, caPem, log };
   return await answerAccounts({ ...desk, ...folders && { folders }, ...usage && { usage } }, request);
+}
+
+/** Asks the process that holds `root` why a path is synced or not; `null` if there is none. */
+export async function askExplanation(root: string, path: SyncPath): Promise<Explanation | null> {
+  try {
+    return await askFolder(root, { ask: "explain", path }) as Explanation;
+  } catch (error) {
+    if (error instanceof ControlError && error.code === "not_running") return null;
+    throw error;
+  }
 }
 
 /** Asks the process that holds `root`; `null` if there is none. */

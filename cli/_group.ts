@@ -19,7 +19,7 @@ import { takeLock } from "./_replica.ts";
 export const INIT_GROUP_FLAG: Flag = {
   name: "init-group",
   value: "GROUP",
-  help: "share the folder with a Unix group of this machine first; its members may run fsync here, too",
+  help: "share it with a Unix group of this machine first",
 };
 
 /** Paths that are named; the rest is counted. */

@@ -25,6 +25,7 @@ import type { LineLimits } from "../system/throttle.ts";
 import { chooseWhere } from "./_binding.ts";
 import type { Context } from "./_command.ts";
 import { LockedError, SetupError } from "./_exit.ts";
+import { ignoreSettings } from "./_ignore.ts";
 import { lineOf } from "./_line.ts";
 import { SOFTWARE } from "./_software.ts";
 
@@ -97,6 +98,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       folder: folderName,
       rootProblem: rootWatch(root),
       guard: "on",
+      ignore: ignoreSettings(root),
     });
     const close = () => {
       disk.close();

@@ -45,6 +45,22 @@ export const SETTINGS: readonly Setting[] = [
     help: "copy: the loser of a conflict is also written beside the winner",
   },
   {
+    name: "use-gitignore",
+    kind: "switch",
+    commands: ["watch", "sync-all"],
+    fallback: "what the folder remembers, else false",
+    example: "true",
+    help: "go by .gitignore files too",
+  },
+  {
+    name: "no-default-ignores",
+    kind: "switch",
+    commands: ["watch", "sync-all"],
+    fallback: "what the folder remembers, else false",
+    example: "true",
+    help: "sync editors' temporary files too",
+  },
+  {
     name: "host",
     kind: "text",
     commands: ["server"],

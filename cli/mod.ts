@@ -114,6 +114,14 @@ export const COMMANDS = new Map<string, { summary: string; group?: string; load:
     summary: "a server and a watched folder in one terminal",
     load: async () => (await import("./start.ts")).start,
   }],
+  ["exclude", {
+    summary: "what this device leaves out of sync",
+    load: async () => (await import("./exclude.ts")).exclude,
+  }],
+  ["explain", {
+    summary: "why a path is, or is not, synced",
+    load: async () => (await import("./explain.ts")).explain,
+  }],
   ["config", {
     summary: "what is set, and where it comes from",
     group: "set-up",

@@ -9,6 +9,7 @@ import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { EXIT, type Outcome, SetupError } from "./_exit.ts";
 import { openHistory } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
+import { IGNORE_FLAGS, rememberIgnoreFlags } from "./_ignore.ts";
 import { LIMIT_FLAGS } from "./_line.ts";
 import { Journal } from "./_journal.ts";
 import { DEBUG_FLAG, journalOptions } from "./_logging.ts";
@@ -36,6 +37,7 @@ export const syncAll: Command = {
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     FOLDER_FLAG,
     ON_CONFLICT_FLAG,
+    ...IGNORE_FLAGS,
     ...LIMIT_FLAGS,
     { name: "dry-run", help: "only say what would be done" },
     { name: "approve-deletes", help: "let a mass delete that was held pass" },
@@ -96,6 +98,7 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
       progress.note(event);
     },
   });
+  rememberIgnoreFlags(context, root);
   progress.begin({ work: () => replica.engine.work(), traffic: () => replica.traffic() });
   try {
     if (context.on("accept-server")) replica.engine.acceptServer();

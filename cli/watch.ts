@@ -10,6 +10,7 @@ import { onInterrupt } from "./_interrupt.ts";
 import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { ConflictNews } from "./_conflict_news.ts";
 import { Journal } from "./_journal.ts";
+import { IGNORE_FLAGS, rememberIgnoreFlags } from "./_ignore.ts";
 import { adjustLine, LIMIT_FLAGS } from "./_line.ts";
 import { journalOptions, LOG_FLAGS } from "./_logging.ts";
 import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
@@ -31,6 +32,7 @@ export const watch: Command = {
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
     FOLDER_FLAG,
     ON_CONFLICT_FLAG,
+    ...IGNORE_FLAGS,
     ...LIMIT_FLAGS,
     ...LOG_FLAGS,
     METRICS_FLAG,
@@ -70,6 +72,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     onLooked: (ms, directories) => watcher?.scanned(ms, directories),
     onTalk: (remote) => news.listen(remote),
   });
+  rememberIgnoreFlags(context, root);
   const news = new ConflictNews(journal, ConflictCopies.open(context, root));
   output.line(`Watching: ${dir.replace(/^\.\//, "").replace(/\/$/, "")}`);
   service.ready(`watching ${root}`, signal);

@@ -17,6 +17,7 @@ import { DiskError } from "../system/disk.ts";
 import { DeleteGate, DELETES_QUIET_MS, type HeldDeletes } from "./delete_gate.ts";
 import { HeldError, UnreachableError } from "./errors.ts";
 import type { SyncState } from "./events.ts";
+import { explainPath, type Explanation } from "./explain.ts";
 import { checkIdentity } from "./identity_check.ts";
 import { Ignoring } from "./ignoring.ts";
 import { Cycle, type Scope } from "./cycle.ts";
@@ -173,6 +174,18 @@ export class Engine {
       lastSync: this.#replica.state.binding().lastSync,
       reason: this.#reason,
     };
+  }
+
+  /** Why `path` is synced or not, from what is known now. */
+  explain(path: SyncPath): Explanation {
+    const held = this.#gate.held;
+    return explainPath(path, {
+      replica: this.#replica,
+      ignoring: this.#ignoring,
+      held,
+      connected: this.#user !== "",
+      lookedAt: this.#cycle.lastFullLook,
+    });
   }
 
   /** What still has to go up and come down, as far as it is known; walks the trees, so not for every event. */

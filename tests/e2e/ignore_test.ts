@@ -1,0 +1,151 @@
+/** Ignore files, excludes of one device, and `explain`, on the real program. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { until, type World, worldTest } from "./_world.ts";
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function write(world: World, path: string, text: string): void {
+  const full = world.path(path);
+  Deno.mkdirSync(full.slice(0, full.lastIndexOf("/")), { recursive: true });
+  Deno.writeTextFileSync(full, text);
+}
+
+interface Explained {
+  readonly state: string;
+  readonly reasons: readonly string[];
+  readonly rule: string | null;
+}
+
+async function explained(world: World, path: string): Promise<Explained> {
+  const { stdout, stderr } = await world.run(["explain", path, "--json"]);
+  try {
+    return JSON.parse(stdout) as Explained;
+  } catch {
+    throw new Error(`explain ${path}: ${stdout}${stderr}`);
+  }
+}
+
+worldTest(
+  "what a shared ignore file names is not synced, on any machine, and never deleted by it",
+  async (world) => {
+    await world.startServer();
+    write(world, "a/.fsyncignore", "*.log\nbuild/\n!keep.log\n");
+    for (const path of ["a/x.log", "a/keep.log", "a/build/out.o", "a/src/main.c", "a/.main.c.swp"]) {
+      write(
+        world,
+        path,
+        path,
+      );
+    }
+    const a = await world.startWatch("a");
+    const b = await world.startWatch("b");
+    await until(
+      "b has what is not ignored",
+      () => ["keep.log", "src/main.c", ".fsyncignore"].every((path) => exists(world.path(`b/${path}`))),
+    );
+    for (const path of ["x.log", "build", ".main.c.swp"]) {
+      assert(!exists(world.path(`b/${path}`)) && !exists(world.path(`server_files/${path}`)), path);
+    }
+    // What b has of the ignored is b's own.
+    write(world, "b/mine.log", "of b");
+    write(world, "b/src/later.c", "later");
+    await until("a has the later file", () => exists(world.path("a/src/later.c")));
+    assert(!exists(world.path("a/mine.log")));
+
+    // Newly ignored: told, and deleted nowhere.
+    write(world, "a/.fsyncignore", "*.log\nbuild/\n!keep.log\nsrc/\n");
+    await a.line(/Ignore rules changed/);
+    await b.line(/Ignore rules changed/);
+    for (const root of ["a", "b", "server_files"]) assert(exists(world.path(`${root}/src/main.c`)), root);
+    write(world, "a/src/main.c", "changed on a alone");
+    write(world, "a/other", "other");
+    await until("b has the other file", () => exists(world.path("b/other")));
+    assertEquals(Deno.readTextFileSync(world.path("b/src/main.c")), "a/src/main.c");
+
+    // Synced again: the edit goes out.
+    write(world, "b/.fsyncignore", "*.log\nbuild/\n!keep.log\n");
+    await until(
+      "the edit comes",
+      () => Deno.readTextFileSync(world.path("b/src/main.c")) === "changed on a alone",
+    );
+    assert(
+      exists(world.path("b/mine.log")) && exists(world.path("a/x.log")) &&
+        exists(world.path("a/build/out.o")),
+    );
+  },
+);
+
+worldTest("excludes of one device hold there alone, and explain says why", async (world) => {
+  await world.startServer();
+  for (const path of ["a/film.iso", "a/note.txt", "a/t~"]) write(world, path, path);
+  assertEquals((await world.syncAll("a")).code, 0);
+  write(world, "b/here.iso", "of b");
+  const added = await world.run(["exclude", "add", "*.iso", "--dir", "a", "--dry-run"]);
+  assertEquals(added.code, 0, added.stderr);
+  assertStringIncludes(added.stdout, "film.iso");
+  assertStringIncludes(added.stdout, "1 path would no longer be synced");
+  const listed = async () =>
+    JSON.parse((await world.run(["exclude", "list", "--dir", "a", "--json"])).stdout).patterns;
+  assertEquals(await listed(), [], "a dry run changes nothing");
+  assertEquals((await world.run(["exclude", "add", "*.iso", "--dir", "a"])).code, 0);
+  assertEquals(await listed(), ["*.iso"]);
+
+  assertEquals((await world.syncAll("b")).code, 0);
+  assert(exists(world.path("b/film.iso")), "it is still on the server");
+  Deno.removeSync(world.path("b/note.txt"));
+  write(world, "b/film.iso", "another film");
+  assertEquals((await world.syncAll("b")).code, 0);
+  assertEquals((await world.syncAll("a")).code, 0);
+  assertEquals(
+    Deno.readTextFileSync(world.path("a/film.iso")),
+    "a/film.iso",
+    "excluded: it stays as it is here",
+  );
+  assert(!exists(world.path("a/here.iso")) && !exists(world.path("a/note.txt")));
+
+  const iso = await explained(world, "a/film.iso");
+  assertEquals([iso.state, iso.rule], ["ignored", ".fsync/exclude:1: *.iso"]);
+  const backup = await explained(world, "a/t~");
+  assertEquals(backup.state, "ignored");
+  assertStringIncludes(backup.reasons[0]!, "built-in");
+  write(world, "a/new.txt", "new");
+  assertEquals((await explained(world, "a/new.txt")).state, "pending");
+  assertEquals((await world.syncAll("a")).code, 0);
+  assertEquals((await explained(world, "a/new.txt")).state, "in sync");
+  assertEquals((await explained(world, "a/nothing")).state, "unknown");
+
+  // No longer excluded, and changed meanwhile: both films are kept, one as a version.
+  write(world, "a/film.iso", "cut anew");
+  assertEquals((await world.run(["exclude", "remove", "*.iso", "--dir", "a"])).code, 0);
+  const again = await world.syncAll("a");
+  assertEquals(again.code, 7, again.stderr);
+  assertStringIncludes((await world.run(["explain", "a/film.iso"])).stdout, "conflict 1 is open");
+  assert(exists(world.path("a/here.iso")));
+});
+
+worldTest("the choices of a folder are remembered, and what is no pattern is refused", async (world) => {
+  await world.startServer();
+  write(world, "a/.gitignore", "out\n");
+  for (const path of ["a/out", "a/t~"]) write(world, path, path);
+  assertEquals((await world.syncAll("a", "--use-gitignore", "--no-default-ignores")).code, 0);
+  assert(!exists(world.path("server_files/out")) && exists(world.path("server_files/t~")));
+  write(world, "a/u~", "u");
+  assertEquals((await world.syncAll("a")).code, 0);
+  assert(!exists(world.path("server_files/out")) && exists(world.path("server_files/u~")), "remembered");
+  assertEquals((await world.run(["exclude", "gitignore", "off", "--dir", "a"])).code, 0);
+  assertEquals((await world.syncAll("a")).code, 0);
+  await world.equal("a");
+  assert(exists(world.path("server_files/out")));
+  const wrong = await world.run(["exclude", "add", "# note", "--dir", "a"]);
+  assertEquals(wrong.code, 2);
+  const server = await world.run(["exclude", "list", "--dir", "server_files"]);
+  assertEquals(server.code, 1);
+  assertStringIncludes(server.stderr, "a server keeps everything");
+});
