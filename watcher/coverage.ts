@@ -1,7 +1,7 @@
 import type { Clock } from "../system/clock.ts";
 import { directoryInodes } from "./inotify_budget.ts";
 import { rootIdentity } from "./root.ts";
-import type { WatchSource } from "./source.ts";
+import type { Skip, WatchSource } from "./source.ts";
 
 /** A directory that was made a moment ago may rightly be unwatched for so long. */
 const SETTLE_MS = 100;
@@ -20,9 +20,10 @@ export async function measureCoverage(
   source: WatchSource | null,
   clock: Clock,
   signal: AbortSignal,
+  skip?: Skip,
 ): Promise<Coverage> {
   for (let tries = 1;; tries++) {
-    const coverage = await measureOnce(root, source, clock, signal);
+    const coverage = await measureOnce(root, source, clock, signal, skip);
     const { watched, directories } = coverage;
     if (watched === directories || source === null || tries === TRIES || signal.aborted) return coverage;
     await clock.sleep(SETTLE_MS, signal);
@@ -34,8 +35,9 @@ async function measureOnce(
   source: WatchSource | null,
   clock: Clock,
   signal: AbortSignal,
+  skip: Skip | undefined,
 ): Promise<Coverage> {
-  const needed = await directoryInodes(root, clock, signal);
+  const needed = await directoryInodes(root, clock, signal, skip);
   const held = source?.watchedInodes() ?? new Set<number>();
   const rootIno = rootIdentity(root)?.ino ?? null;
   // A layered file system may show other inode numbers than the kernel's own list; then only the counts compare.

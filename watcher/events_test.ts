@@ -444,3 +444,55 @@ class Chaos {
     return Array.from({ length: depth }, () => this.#random.pick(["a", "b", "c"])).join("/");
   }
 }
+
+Deno.test("events: directories to be skipped cost no watch, until they are not skipped any more", async () => {
+  const root = Deno.makeTempDirSync();
+  for (const dir of ["a/b", "out/x/y", "out/z"]) Deno.mkdirSync(`${root}/${dir}`, { recursive: true });
+  let skipped = (path: string) => path === "out" || path.startsWith("new");
+  const seen: string[] = [];
+  let wake = Promise.withResolvers<void>();
+  const watcher = startWatcher(root, {
+    clock: systemClock,
+    network: false,
+    skip: (path) => skipped(path),
+    onDirty: (dirty) => {
+      seen.push(...dirty.all ? ["all"] : dirty.paths.keys());
+      wake.resolve();
+      wake = Promise.withResolvers();
+    },
+  });
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await wake.promise;
+  };
+  try {
+    await until(() => seen.includes("all"));
+    const before = await watcher.health();
+    assertEquals([before.watched, before.directories, before.mode], [3, 3, "events"]);
+
+    // Made later, skipped all the same; and its neighbour is watched.
+    Deno.mkdirSync(`${root}/new/x`, { recursive: true });
+    Deno.mkdirSync(`${root}/seen`);
+    await until(() => seen.includes("seen"));
+    const after = await watcher.health();
+    assertEquals([after.watched, after.directories], [4, 4]);
+
+    seen.length = 0;
+    skipped = () => false;
+    watcher.skipChanged();
+    await until(() => seen.includes("all"));
+    Deno.writeTextFileSync(`${root}/out/x/y/f`, "f");
+    await until(() => seen.includes("out/x/y/f"));
+    const all = await watcher.health();
+    assertEquals([all.watched, all.directories], [10, 10]);
+
+    seen.length = 0;
+    skipped = (path) => path === "out";
+    watcher.skipChanged();
+    await until(() => seen.includes("all"));
+    const less = await watcher.health();
+    assertEquals([less.watched, less.directories], [6, 6]);
+  } finally {
+    await watcher.close();
+    Deno.removeSync(root, { recursive: true });
+  }
+});

@@ -2,10 +2,10 @@
  * What inotify can be proved to watch, and what it has room for. The kernel lists its watches in
  * `/proc/self/fdinfo`, one line for each directory, with the inode.
  */
-import { RESERVED_NAME } from "../core/path.ts";
+import { RESERVED_NAME, type SyncPath } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
 import { readProcText } from "../system/proc.ts";
-import type { Shortage } from "./source.ts";
+import type { Shortage, Skip } from "./source.ts";
 
 const LIMITS = "/proc/sys/fs/inotify/";
 /** What distributions with generous limits set. */
@@ -76,15 +76,22 @@ export function* parseFdInfo(text: string): Generator<[number, number]> {
 }
 
 /**
- * Inode numbers of the directory `root` and all that can be listed below it, without ours. One that may not be listed
+ * Inode numbers of the directory `root` and all that can be listed below it, without ours and those that `skip` names. One that may not be listed
  * can be neither watched nor synced and does not count.
  */
-export async function directoryInodes(root: string, clock: Clock, signal?: AbortSignal): Promise<number[]> {
+export async function directoryInodes(
+  root: string,
+  clock: Clock,
+  signal?: AbortSignal,
+  skip: Skip = () => false,
+): Promise<number[]> {
   const inodes: number[] = [];
   const stack = [root];
   let sliceStart = clock.monotonic();
   for (let dir = stack.pop(); dir !== undefined && !signal?.aborted; dir = stack.pop()) {
-    const ino = listInto(dir, dir === root, stack);
+    const ino = listInto(dir, dir === root, (found) => {
+      if (!skip(found.slice(root.length + 1) as SyncPath)) stack.push(found);
+    });
     if (ino !== null) inodes.push(ino);
     if (clock.monotonic() - sliceStart < SLICE_MS) continue;
     await clock.yield();
@@ -93,14 +100,14 @@ export async function directoryInodes(root: string, clock: Clock, signal?: Abort
   return inodes;
 }
 
-function listInto(dir: string, isRoot: boolean, stack: string[]): number | null {
+function listInto(dir: string, isRoot: boolean, add: (dir: string) => void): number | null {
   const found: string[] = [];
   try {
     for (const entry of Deno.readDirSync(dir)) {
       if (entry.isDirectory && entry.name !== RESERVED_NAME) found.push(`${dir}/${entry.name}`);
     }
     const stat = isRoot ? Deno.statSync(dir) : Deno.lstatSync(dir);
-    stack.push(...found);
+    found.forEach(add);
     return stat.isDirectory ? stat.ino : null;
   } catch {
     // Gone meanwhile, or not ours to read.

@@ -21,7 +21,7 @@ import {
   type RawEvent,
 } from "../system/inotify.ts";
 import { instancesShortage, readWatched, watchesShortage } from "./inotify_budget.ts";
-import { type Shortage, ShortageError, type SourceEvent, type WatchSource } from "./source.ts";
+import { type Shortage, ShortageError, type Skip, type SourceEvent, type WatchSource } from "./source.ts";
 import { placeIn, type WatchedDir, WatchedTree } from "./watched_tree.ts";
 
 const ENOMEM = 12;
@@ -36,13 +36,13 @@ const NO_LIBC: Shortage = { reason: "Cannot watch files: this program may not ca
  * Opens the source for the folder at `root`.
  * @throws {ShortageError} if libc may not be called, or this user has no event queue left
  */
-export function openInotifySource(root: string, clock: Clock): WatchSource {
+export function openInotifySource(root: string, clock: Clock, skip: Skip = () => false): WatchSource {
   try {
     // The kernel is told not to follow links; one in front of the folder is its owner's choice.
     const real = Deno.realPathSync(root);
     const queue = openInotify();
     if (queue === null) throw new ShortageError(NO_LIBC);
-    return new InotifySource(real, clock, queue);
+    return new InotifySource(real, clock, queue, skip);
   } catch (error) {
     if (!(error instanceof InotifyError)) throw error;
     throw new ShortageError(
@@ -55,6 +55,7 @@ class InotifySource implements WatchSource {
   readonly #root: string;
   readonly #clock: Clock;
   readonly #queue: Inotify;
+  readonly #skip: Skip;
   readonly #tree = new WatchedTree();
   /** Directories that left their place and may turn up at another, by the cookie of the rename. */
   readonly #moving = new Map<number, WatchedDir>();
@@ -62,10 +63,11 @@ class InotifySource implements WatchSource {
   #shortage: Shortage | null = null;
   #closed = false;
 
-  constructor(root: string, clock: Clock, queue: Inotify) {
+  constructor(root: string, clock: Clock, queue: Inotify, skip: Skip) {
     this.#root = root;
     this.#clock = clock;
     this.#queue = queue;
+    this.#skip = skip;
   }
 
   get ready(): Promise<void> {
@@ -174,6 +176,10 @@ class InotifySource implements WatchSource {
       return null;
     }
     events.push({ type: "path", path, deep: true, busy: false });
+    if (this.#skip(path)) {
+      if (known !== undefined) this.#drop(known);
+      return null;
+    }
     const moved = (mask & IN_MOVED_TO) !== 0 ? this.#moving.get(cookie) : undefined;
     if (moved === undefined) return tree.child(parent, name);
     this.#moving.delete(cookie);
@@ -220,7 +226,8 @@ class InotifySource implements WatchSource {
     const gone = new Set(dir.children.keys());
     for (const name of subdirectories(absolute)) {
       if (dir === this.#tree.root && name === RESERVED_NAME) continue;
-      if (placeIn(path, name) === undefined) continue;
+      const place = placeIn(path, name);
+      if (place === undefined || this.#skip(place)) continue;
       gone.delete(name);
       stack.push(this.#tree.child(dir, name));
     }

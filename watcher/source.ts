@@ -20,6 +20,9 @@ export type SourceEvent =
     readonly lost: boolean;
   };
 
+/** Whether a directory, with all below, is nobody's business: it is neither watched nor counted. */
+export type Skip = (dir: SyncPath) => boolean;
+
 /** Why directories are not watched, and what a person can do about it. */
 export interface Shortage {
   readonly reason: string;

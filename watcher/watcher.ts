@@ -6,7 +6,7 @@ import { watchesMax, watchesShortage } from "./inotify_budget.ts";
 import { openInotifySource } from "./inotify_source.ts";
 import { Periodic } from "./poll.ts";
 import { type RootIdentity, rootIdentity, sameRoot } from "./root.ts";
-import { type Shortage, ShortageError, type SourceEvent, type WatchSource } from "./source.ts";
+import { type Shortage, ShortageError, type Skip, type SourceEvent, type WatchSource } from "./source.ts";
 
 /** With working events a full look only has to find what events cannot tell. */
 export const FULL_LOOK_MS_MIN = 60_000;
@@ -44,8 +44,10 @@ export interface WatcherOptions {
   /** Other machines may change the folder, and their changes are no events here. */
   readonly network: boolean;
   readonly signal?: AbortSignal;
+  /** Directories that are not to be watched. When it would answer otherwise than before, say so: {@link Watcher.skipChanged}. */
+  readonly skip?: Skip;
   /** @throws {ShortageError} */
-  readonly openSource?: (root: string, clock: Clock) => WatchSource;
+  readonly openSource?: (root: string, clock: Clock, skip?: Skip) => WatchSource;
 }
 
 export interface Watcher {
@@ -58,6 +60,8 @@ export interface Watcher {
    * and makes sure that so many are watched.
    */
   scanned(ms: number, directories?: number): void;
+  /** Other directories than before are to be skipped: watches the folder anew, and looks at everything. */
+  skipChanged(): void;
   /** Ends everything. Resolves when the last `onDirty` has ended. */
   close(): Promise<void>;
 }
@@ -121,7 +125,7 @@ class FolderWatcher implements Watcher {
 
   async health(): Promise<WatcherHealth> {
     this.#checkRoot();
-    const coverage = await measureCoverage(this.#root, this.#source, this.#clock, this.#stop.signal);
+    const coverage = await this.#measure(this.#source);
     this.#judge(coverage);
     const trouble = this.#rootTrouble() ?? this.#trouble ?? this.#uncovered;
     return {
@@ -132,6 +136,14 @@ class FolderWatcher implements Watcher {
       advice: trouble?.advice ?? null,
       lastOverflow: this.#lastOverflow,
     };
+  }
+
+  #measure(source: WatchSource | null): Promise<Coverage> {
+    return measureCoverage(this.#root, source, this.#clock, this.#stop.signal, this.#options.skip);
+  }
+
+  skipChanged(): void {
+    if (this.#source !== null && !this.#stop.signal.aborted) void this.#reopen();
   }
 
   scanned(ms: number, directories?: number): void {
@@ -198,7 +210,11 @@ class FolderWatcher implements Watcher {
     this.#uncovered = this.#seenShortage = null;
     if (this.#options.network || this.#rootNow === null) return this.#opened();
     try {
-      this.#source = (this.#options.openSource ?? openInotifySource)(this.#root, this.#clock);
+      this.#source = (this.#options.openSource ?? openInotifySource)(
+        this.#root,
+        this.#clock,
+        this.#options.skip,
+      );
       this.#reading = this.#read(this.#source);
       this.#periodic.nudge();
     } catch (error) {
@@ -291,12 +307,12 @@ class FolderWatcher implements Watcher {
   }
 
   async #check(source: WatchSource): Promise<void> {
-    const coverage = await measureCoverage(this.#root, source, this.#clock, this.#stop.signal);
+    const coverage = await this.#measure(source);
     if (coverage.watched >= coverage.directories) return;
     if (source !== this.#source || this.#stop.signal.aborted) return;
     await this.#reopen();
     await this.#source?.ready;
-    this.#judge(await measureCoverage(this.#root, this.#source, this.#clock, this.#stop.signal));
+    this.#judge(await this.#measure(this.#source));
   }
 
   /** Trusts events only as far as they reach. */
