@@ -50,7 +50,7 @@ export function initGroup(context: Context, root: string): SharedFolder | null {
     throw new SetupError(
       "usage",
       `Cannot share "${root}" with the group ${name}: it is the directory of a server`,
-      "let the group's members in as clients: fsync server --credential-group",
+      "let the group's members in as clients: fsync server --credential-group GROUP",
     );
   }
   const lock = takeLock(root, "command");

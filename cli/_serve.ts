@@ -15,12 +15,13 @@ import { openFilesMax } from "../system/open_files.ts";
 import { systemRandom } from "../system/random.ts";
 import { listen } from "../system/tcp_link.ts";
 import type { LineLimits } from "../system/throttle.ts";
+import type { UnixGroup } from "../system/unix_group.ts";
 import { auditStart, type Started } from "./_audit.ts";
 import type { Unserved } from "./_control.ts";
 import { checkOwn } from "./_folder_home.ts";
 import { FolderKeeper } from "./_folder_keeper.ts";
 import type { Journal } from "./_journal.ts";
-import { leaveCredential } from "./_local_credential.ts";
+import { leaveCredential, leaveForGroup } from "./_local_credential.ts";
 import type { Output } from "./_output.ts";
 import { type ServedBy, ServedFolder } from "./_served_folder.ts";
 import { sessionLog } from "./_session_log.ts";
@@ -34,6 +35,8 @@ export interface ServeOptions {
   readonly tls: boolean;
   /** Bounds of the rate of all connections together. */
   readonly limits?: LineLimits;
+  /** Its members come in without an invitation. */
+  readonly credentialGroup?: UnixGroup | undefined;
   readonly output: Output;
   /** Opens the log of a folder. @param dir its `.fsync` directory */
   readonly journal: (dir: string, output: Output) => Journal;
@@ -110,7 +113,9 @@ export class Server {
       accounts.setOwner(owner);
       const caPem = identity?.caPem ?? null;
       const { folder } = main.folder.records.identity();
-      const device = leaveCredential({ accounts, port: listener.port, caPem, folder });
+      const local = { accounts, port: listener.port, caPem, folder };
+      const device = leaveCredential(local);
+      if (options.credentialGroup !== undefined) leaveForGroup(local, options.credentialGroup);
       return new Server(options, { main, listener, accounts, caPem, started: { formerOwner, device } });
     } catch (error) {
       for (const one of opened.reverse()) one.close();

@@ -2,6 +2,7 @@ import { DEFAULT_PORT } from "../system/address.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
+import { groupNamed } from "./_group.ts";
 import { Journal } from "./_journal.ts";
 import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
 import { journalOptions, LOG_FLAGS } from "./_logging.ts";
@@ -25,6 +26,7 @@ export const server: Command = {
     { name: "port", value: "PORT", help: `TCP port (default ${DEFAULT_PORT})` },
     { name: "host", value: "ADDRESS", help: "address to listen on (default 0.0.0.0: all)" },
     { name: "no-tls", help: "no encryption: only on a link that is safe by other means" },
+    { name: "credential-group", value: "GROUP", help: "members of this Unix group need no invitation" },
     ...LIMIT_FLAGS,
     ...LOG_FLAGS,
     METRICS_FLAG,
@@ -62,6 +64,7 @@ export async function startServer(
   const { output } = context;
   const root = prepareRoot(dir);
   const line = lineOf(context);
+  const group = context.value("credential-group");
   let settings = journalOptions(context);
   const server = await Server.open({
     root,
@@ -69,6 +72,7 @@ export async function startServer(
     port: context.number("port", DEFAULT_PORT, { min: 0, max: 65535 }),
     tls: !context.on("no-tls"),
     limits: line,
+    credentialGroup: group === undefined ? undefined : groupNamed(group),
     output,
     journal: (dir, output) => new Journal(dir, output, settings),
   });

@@ -205,3 +205,44 @@ groupTest("a folder is shared only by whom it belongs to, and never a server's",
   assertStringIncludes(await share(null, "server_files"), "it is the directory of a server");
   assertEquals(look(here.dir, "."), "755 61001 a");
 });
+
+groupTest(
+  "members of a Unix group come to the server of their machine without an invitation",
+  async (world) => {
+    Deno.chmodSync(world.cwd, 0o755);
+    const place = world.path("left");
+    const env = { FSYNC_SHARED_DIR: place };
+    const flags = ["--host", "127.0.0.1", "--port", "0", "--credential-group", String(GROUP)];
+    const missing = await world.run(["server", "server_files", ...flags], { env });
+    assertEquals(missing.code, 4, missing.stderr);
+    assertStringIncludes(missing.stderr, "is not there");
+    assertStringIncludes(missing.stderr, "hint: once, as root: install -d");
+
+    Deno.mkdirSync(place, { mode: 0o755 });
+    const server = world.start("server", ["server", "server_files", ...flags], { env });
+    const ready = await server.line("Server listening on ");
+    const address = `localhost:${ready.slice(ready.lastIndexOf(":") + 1)}`;
+    const [{ name }] = [...Deno.readDirSync(place)] as [Deno.DirEntry];
+    const { mode, gid } = Deno.statSync(`${place}/${name}`);
+    assertEquals([mode! & 0o777, gid], [0o640, GROUP]);
+
+    const [ben, stranger] = [new Member(world, 1, [GROUP]), new Member(world, 3, [])];
+    for (const [member, code] of [[ben, 0], [stranger, 5]] as const) {
+      const dir = world.path(`of${member.uid}`);
+      Deno.mkdirSync(dir);
+      Deno.writeTextFileSync(`${dir}/file${member.uid}`, "text");
+      for (const path of [dir, `${dir}/file${member.uid}`]) Deno.chownSync(path, member.uid, member.uid);
+      const options = { ...member.options, env: { ...member.options.env, ...env } };
+      const pass = await world.run(["sync-all", dir, "--server", address], options);
+      assertEquals(pass.code, code, pass.stderr);
+    }
+    await until("the member's file is there", () => {
+      try {
+        return Deno.readTextFileSync(world.path(`server_files/file${ben.uid}`)) === "text";
+      } catch {
+        return false;
+      }
+    });
+    await server.line(`by ${GROUP}@`);
+  },
+);
