@@ -236,8 +236,9 @@ export class Push {
       if (result.code === "corrupt") this.#replica.lookAgain.set(step.path, "deep");
       else if (result.code === "forbidden") this.#refused(step.path);
       else if (result.code === "noSpace") this.#noRoom(step.path, result);
-      else if (result.code === "notFound" && !this.#replica.unshared.has(step.path)) this.#sendBytes(step.path);
-      else this.#replica.problem(step.path, result.message, "push");
+      else if (result.code === "notFound" && !this.#replica.unshared.has(step.path)) {
+        this.#sendBytes(step.path);
+      } else this.#replica.problem(step.path, result.message, "push");
       return;
     }
     this.#replica.unshared.delete(step.path);
