@@ -133,7 +133,7 @@ worldTest(
       assertEquals(code, 10, stderr);
       assertMatch(
         stderr,
-        /^fsync: Cannot upload: the quota of 102 kB is used up: docs\/large\.txt\n(hint: .*\n)?$/,
+        /^fsync: Cannot upload: the quota of 100 KiB is used up: docs\/large\.txt\n(hint: .*\n)?$/,
       );
       assertEquals([read(world, "server_files/docs/large.txt"), read(world, "server_files/docs/small.txt")], [
         null,
