@@ -1,8 +1,10 @@
 /** What `upload` and `download` share: single paths, one direction, the same rules as everywhere. */
 import type { EngineStatus } from "../client/engine.ts";
 import type { EngineEvent } from "../client/events.ts";
+import type { Explanation } from "../client/explain.ts";
+import type { Problem } from "../client/trees.ts";
 import { displayPath, isAtOrBelow, type SyncPath } from "../core/path.ts";
-import { askRunning } from "./_control.ts";
+import { askExplanation, askRunning } from "./_control.ts";
 import type { Context } from "./_command.ts";
 import { EXIT, type Outcome, UsageError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
@@ -21,7 +23,8 @@ export async function moveFiles(context: Context, direction: "up" | "down"): Pro
     const replica = openReplica(context, { root, role: "command", onEvent: (event) => events.push(event) });
     try {
       const status = await replica.engine.pass(interrupt.signal, { paths, direction });
-      return report(context, paths, events, status);
+      const explained = paths.map((path) => replica.engine.explain(path));
+      return report(context, explained, events, status);
     } finally {
       replica.close();
     }
@@ -37,19 +40,23 @@ export async function moveFiles(context: Context, direction: "up" | "down"): Pro
 async function throughWatch(context: Context, root: string, paths: readonly SyncPath[]): Promise<number> {
   const live = await askRunning(root, { ask: "sync", paths }, 10 * 60_000);
   if (live === null) throw new FolderBusy(root, "watch");
-  return report(context, paths, [], live.engine);
+  const explained = await Promise.all(paths.map((path) => askExplanation(root, path)));
+  if (explained.includes(null)) throw new FolderBusy(root, "watch");
+  return report(context, explained as Explanation[], [], live.engine);
 }
 
 function report(
   context: Context,
-  paths: readonly SyncPath[],
+  explained: readonly Explanation[],
   events: readonly EngineEvent[],
   status: EngineStatus,
 ): number {
   const { output } = context;
-  const problems = status.problems.filter(({ path }) =>
+  const paths = explained.map(({ path }) => path);
+  const met: readonly Problem[] = status.problems.filter(({ path }) =>
     paths.some((wanted) => isAtOrBelow(path as SyncPath, wanted))
   );
+  const problems = [...met, ...explained.flatMap((one) => ignoredProblem(context, one))];
   const conflict = events.some((event) => event.type === "conflict");
   const outcome: Outcome = !status.connected && status.state === "unreachable"
     ? "unreachable"
@@ -71,6 +78,13 @@ function report(
     for (const event of events) if (event.type === "conflict") output.error(`${event.path}: ${event.reason}`);
   }
   return EXIT[outcome];
+}
+
+/** Who names a path wants it moved; a rule that forbids that must not look like success. */
+function ignoredProblem({ command }: Context, { path, state, reasons }: Explanation): Problem[] {
+  if (state !== "ignored") return [];
+  const why = reasons[0]!.charAt(0).toLowerCase() + reasons[0]!.slice(1);
+  return [{ path, reason: `Cannot ${command.name} "${path}": ${why}`, at: "look" }];
 }
 
 /** The answer of the wire for one path: `OK`, `SKIP` (it was current already), `CONFLICT`, `ERROR`. */

@@ -1,18 +1,13 @@
-import { openState } from "../client/sqlite_state.ts";
-import { IgnoreRules } from "../core/ignore.ts";
+import type { IgnoreSettings } from "../client/rule_files.ts";
 import { RuleSet } from "../core/ignore_rules.ts";
-import { displayPath, type SyncPath } from "../core/path.ts";
-import { systemRandom } from "../system/random.ts";
+import { displayPath } from "../core/path.ts";
 import { askRunning } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT, SetupError, UsageError } from "./_exit.ts";
+import { foresee, tellForeseen } from "./_foresee.ts";
 import { findPlace } from "./_history.ts";
 import { EXCLUDES, readChoices, readExcludes, writeChoices, writeExcludes } from "./_ignore.ts";
-import { plural } from "./_output.ts";
 import { chooseVerb } from "./_verb.ts";
-
-/** Paths that are named one by one. */
-const SHOWN_MAX = 20;
 
 export const exclude: Command = {
   name: "exclude",
@@ -27,7 +22,7 @@ export const exclude: Command = {
   ],
   flags: [
     { name: "dir", value: "DIR", help: "the synced folder (default: the one around here)" },
-    { name: "dry-run", help: "only say what would no longer be synced" },
+    { name: "dry-run", help: "only say what would change" },
   ],
   example: "fsync exclude add '*.iso' --dir ./client_files",
   words: { min: 0, max: 2 },
@@ -67,33 +62,34 @@ function list(context: Context): Promise<number> {
 }
 
 async function add(context: Context, pattern?: string): Promise<number> {
-  const { output } = context;
   const root = folderOf(context);
   const wanted = checkPattern(pattern!);
   const before = readExcludes(root);
   const known = patterns(before).includes(wanted);
   const text = known ? before : `${before}${before === "" || before.endsWith("\n") ? "" : "\n"}${wanted}\n`;
-  const stopped = known ? [] : stoppedBy(root, text);
-  if (!context.on("dry-run") && !known) {
-    writeExcludes(root, text);
+  if (known) context.output.info(`"${displayPath(wanted)}" is excluded already.`);
+  return await change(context, root, { excludes: text }, { pattern: wanted, known }, () => {
+    if (!known) writeExcludes(root, text);
+  });
+}
+
+/** Says what `settings` change, and carries it out, if this is no trial. */
+async function change(
+  context: Context,
+  root: string,
+  settings: Partial<IgnoreSettings>,
+  told: { readonly [name: string]: unknown },
+  carryOut: () => void,
+): Promise<number> {
+  const { output } = context;
+  const dryRun = context.on("dry-run");
+  const foreseen = foresee(root, settings);
+  if (!dryRun) {
+    carryOut();
     await lookAgain(root);
   }
-  if (output.json) {
-    output.document({ result: "ok", pattern: wanted, known, dryRun: context.on("dry-run"), stopped });
-    return EXIT.ok;
-  }
-  if (known) output.info(`"${displayPath(wanted)}" is excluded already.`);
-  for (const path of stopped.slice(0, SHOWN_MAX)) output.line(displayPath(path));
-  if (stopped.length > SHOWN_MAX) output.line(`… and ${stopped.length - SHOWN_MAX} more`);
-  const what = stopped.length === 0 ? "Nothing that is synced now" : plural(stopped.length, "path");
-  const tense = context.on("dry-run") ? "would no longer be" : "is no longer";
-  if (!known) {
-    output.info(
-      `${what} ${
-        stopped.length > 1 ? tense.replace("is ", "are ") : tense
-      } synced on this device; nothing is deleted.`,
-    );
-  }
+  if (output.json) output.document({ result: "ok", ...told, dryRun, ...foreseen });
+  else tellForeseen(output, foreseen, dryRun);
   return EXIT.ok;
 }
 
@@ -107,28 +103,7 @@ function checkPattern(pattern: string): string {
   );
 }
 
-/** Paths that are synced now, and that rules with `text` leave out. */
-function stoppedBy(root: string, text: string): SyncPath[] {
-  const rules = new IgnoreRules({
-    excludes: new RuleSet(EXCLUDES, text, null),
-    shared: new Map(),
-    git: new Map(),
-    builtin: null,
-  });
-  const state = openState(`${root}/.fsync/state.db`, systemRandom);
-  try {
-    const paths: SyncPath[] = [];
-    for (const [path, { entry }] of state.load()) {
-      if (rules.isIgnored(path, entry.kind === "dir")) paths.push(path);
-    }
-    return paths.sort();
-  } finally {
-    state.close();
-  }
-}
-
 async function remove(context: Context, pattern?: string): Promise<number> {
-  const { output } = context;
   const root = folderOf(context);
   const lines = readExcludes(root).split("\n");
   const left = lines.filter((line) => line.trim() !== pattern!.trim());
@@ -139,34 +114,18 @@ async function remove(context: Context, pattern?: string): Promise<number> {
       "see: fsync exclude list",
     );
   }
-  if (!context.on("dry-run")) {
-    writeExcludes(root, left.join("\n"));
-    await lookAgain(root);
-  }
-  if (output.json) output.document({ result: "ok", pattern: pattern!, dryRun: context.on("dry-run") });
-  else {output.info(
-      `"${
-        displayPath(pattern!)
-      }" is no longer excluded: what it matched is looked at again, as if met for the first time.`,
-    );}
-  return EXIT.ok;
+  const excludes = left.join("\n");
+  return await change(context, root, { excludes }, { pattern }, () => writeExcludes(root, excludes));
 }
 
 async function choose(context: Context, what: "git" | "builtin", word: string): Promise<number> {
-  const { output } = context;
   if (word !== "on" && word !== "off") {
     throw new UsageError(`Cannot run exclude: "${word}" is neither on nor off`);
   }
   const root = folderOf(context);
   const choices = { ...readChoices(root), [what]: word === "on" };
-  if (!context.on("dry-run")) {
-    writeChoices(root, choices);
-    await lookAgain(root);
-  }
-  const named = what === "git" ? ".gitignore files" : "the built-in rules";
-  if (output.json) output.document({ result: "ok", defaults: choices.builtin, gitignore: choices.git });
-  else output.info(`This folder goes by ${named}: ${word}.`);
-  return EXIT.ok;
+  const told = { defaults: choices.builtin, gitignore: choices.git };
+  return await change(context, root, choices, told, () => writeChoices(root, choices));
 }
 
 /** Lets a running watcher take it up at once. */

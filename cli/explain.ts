@@ -1,5 +1,7 @@
 import type { ExplainedState, Explanation } from "../client/explain.ts";
-import { displayPath, type SyncPath } from "../core/path.ts";
+import { displayPath, PathError, RESERVED_NAME, type SyncPath } from "../core/path.ts";
+import { RemoteError } from "../protocol/errors.ts";
+import type { History, PastVersion } from "../protocol/history.ts";
 import { askExplanation } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT, explain as explainError, type Outcome, UsageError } from "./_exit.ts";
@@ -34,7 +36,7 @@ const OUTCOMES: { readonly [S in ExplainedState]: Outcome } = {
 
 async function runExplain(context: Context): Promise<number> {
   const { output } = context;
-  const place = findPlace(context, context.words[0]);
+  const place = placeOf(context);
   const { path } = place;
   if (path === null) {
     throw new UsageError(
@@ -44,65 +46,117 @@ async function runExplain(context: Context): Promise<number> {
   }
   const interrupt = onInterrupt();
   try {
-    const explanation = await askExplanation(place.root, path) ??
+    const explanation: Explained = await askExplanation(place.root, path) ??
       await lookAnew(context, place, path, interrupt.signal);
-    const conflict = await openConflict(context, place, path, interrupt.signal);
-    const outcome = conflict !== null && explanation.state === "in sync"
+    const past = await pastOf(context, place, explanation, interrupt.signal);
+    const outcome = past.conflict !== null && explanation.state === "in sync"
       ? "conflicts"
       : OUTCOMES[explanation.state];
-    if (output.json) output.document({ result: outcome, ...explanation, conflict });
-    else for (const line of lines(explanation, conflict)) output.line(line);
+    if (output.json) output.document({ result: outcome, ...explanation, ...past });
+    else for (const line of lines(explanation, past)) output.line(line);
     return EXIT[outcome];
   } finally {
     interrupt.end();
   }
 }
 
-/** Nobody watches: looks, and asks the server. */
+/** @throws {UsageError | SetupError} */
+function placeOf(context: Context): Place {
+  try {
+    return findPlace(context, context.words[0]);
+  } catch (error) {
+    if (!(error instanceof PathError)) throw error;
+    // Such a name is never synced, so there is the explanation already.
+    throw new UsageError(
+      `Cannot explain "${context.words[0]}": ${error.message}`,
+      `no such path is ever synced; what is in ${RESERVED_NAME} belongs to fsync itself`,
+    );
+  }
+}
+
+/** With what could not be found out. */
+type Explained = Explanation & { readonly note?: string };
+
+/** Nobody watches: looks, and asks the server if it can be reached. */
 async function lookAnew(
   context: Context,
   { root }: Place,
   path: SyncPath,
   signal: AbortSignal,
-): Promise<Explanation> {
+): Promise<Explained> {
   const replica = openReplica(context, { root, role: "command", onEvent: () => {} });
   try {
     await replica.engine.preview(signal);
     return replica.engine.explain(path);
+  } catch (error) {
+    const explained = explainError(error);
+    if (explained?.outcome !== "unreachable") throw error;
+    await replica.engine.lookHere(signal);
+    return { ...replica.engine.explain(path), note: `The server was not asked: ${explained.message}` };
   } finally {
     replica.close();
   }
 }
 
-/** Number of the open conflict at `path`, `null` if there is none or nobody can be asked. */
-async function openConflict(
+/** What the server's history says of a path. */
+interface Past {
+  /** The open conflict, `null` if there is none or nobody can be asked. */
+  readonly conflict: number | null;
+  /** When the version was made that both sides hold, or that this side does not have, ms; and by whom. */
+  readonly since: number | null;
+  readonly by: string | null;
+}
+
+async function pastOf(
   context: Context,
   place: Place,
-  path: SyncPath,
+  { path, news, revision }: Explained,
   signal: AbortSignal,
-): Promise<number | null> {
+): Promise<Past> {
   try {
-    const opened = await openHistory(context, place, signal);
+    const { history, close } = await openHistory(context, place, signal);
     try {
-      return (await opened.history.conflicts({ open: true })).find((one) => one.path === path)?.id ?? null;
+      const conflicts = await history.conflicts({ open: true });
+      const conflict = conflicts.find((one) => one.path === path)?.id ?? null;
+      const version = await versionOf(history, path, news ?? revision);
+      const by = version === null ? null : `${version.author.user}@${version.author.device}`;
+      return { conflict, since: version?.time ?? null, by };
     } finally {
-      await opened.close();
+      await close();
     }
   } catch (error) {
     if (explainError(error) === null) throw error;
-    return null;
+    return { conflict: null, since: null, by: null };
   }
 }
 
-function lines(
-  { path, state, reasons, access, kind, pendingSince }: Explanation,
-  conflict: number | null,
-): string[] {
+/** `null` also for who may not see the past. */
+async function versionOf(
+  history: History,
+  path: SyncPath,
+  revision: number | null,
+): Promise<PastVersion | null> {
+  if (revision === null) return null;
+  try {
+    return (await history.versions(path)).find((version) => version.revision === revision) ?? null;
+  } catch (error) {
+    if (error instanceof RemoteError) return null;
+    throw error;
+  }
+}
+
+function lines(explanation: Explained, { conflict, since, by }: Past): string[] {
+  const { path, state, reasons, access, kind, pendingSince, note } = explanation;
   const said = [`${displayPath(path)}: ${state}`, ...reasons.map((reason) => `  ${displayPath(reason)}`)];
   if (state === "pending" && pendingSince !== null) said.push(`  changed here: ${formatTime(pendingSince)}`);
+  if (since !== null) {
+    const what = state === "in sync" ? "since" : "that version is of";
+    said.push(`  ${what}: ${formatTime(since)}, by ${displayPath(by ?? "")}`);
+  }
   if (kind !== null && access === "read") {
     said.push("  you may only read it: what is changed here stays here");
   }
   if (conflict !== null) said.push(`  conflict ${conflict} is open: fsync conflicts show ${conflict}`);
+  if (note !== undefined) said.push(`  ${displayPath(note)}`);
   return said;
 }

@@ -69,6 +69,7 @@ function describeLive(output: Output, { engine, watcher, server, unserved = [] }
     );
   }
   if (engine.conflicts > 0) lines.push(`  ${plural(engine.conflicts, "conflict")} open`);
+  if (engine.ignored > 0) lines.push(`  ${plural(engine.ignored, "path")} of the server ignored here`);
   for (const { reason } of [...engine.problems, ...unserved]) {
     lines.push(`  ${output.red("problem")}: ${displayPath(reason)}`);
   }

@@ -67,6 +67,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     onEvent: (event) => {
       journal.note(event);
       service.note(event);
+      if (event.type === "rules") watcher?.skipChanged();
       if (event.type === "conflict") news.noteOwn(event);
     },
     onLooked: (ms, directories) => watcher?.scanned(ms, directories),
@@ -81,6 +82,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     clock: systemClock,
     network: isNetworkFileSystem(root),
     onDirty: (dirty) => replica.engine.dirty(dirty),
+    skip: (dir) => replica.engine.ignoresDir(dir),
     signal,
   });
   void adviseOnWatcher(watcher, output);

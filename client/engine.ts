@@ -188,6 +188,16 @@ export class Engine {
     });
   }
 
+  /** Whether the rules leave a directory out, so that nobody needs to watch it. */
+  ignoresDir(dir: SyncPath): boolean {
+    return this.#ignoring?.leavesOutDir(dir) ?? false;
+  }
+
+  /** Looks at everything here and asks no server, so that {@link explain} knows at least this side. */
+  async lookHere(signal: AbortSignal): Promise<void> {
+    await this.#cycle.look({ all: true, paths: new Map() }, signal, null);
+  }
+
   /** What still has to go up and come down, as far as it is known; walks the trees, so not for every event. */
   work(): Work {
     const { local, remote } = this.#replica.trees;

@@ -51,6 +51,12 @@ export class Ignoring {
     return this.#standing.has(path) || this.#isBelowOther(path) || this.rules.isIgnored(path, isDir);
   }
 
+  /** Whether a directory is left out, by the rules as they stand on the disk; also before the first look. */
+  leavesOutDir(dir: SyncPath): boolean {
+    this.files.ensure(dir);
+    return this.rules.isIgnored(dir, true);
+  }
+
   /** Whether nothing that happens at `path` can matter. */
   isIdle(path: SyncPath): boolean {
     return !this.#standing.has(path) && !this.#trees.ignored.has(path) && !this.#trees.knows(path) &&

@@ -260,11 +260,6 @@ export class RuleFilesOnDisk {
     return { excludes: this.#excludes, shared: this.#shared, git: this.#git, builtin };
   }
 
-  /** The rules as they would be with other excludes of this device. */
-  withExcludes(excludes: string): IgnoreRules {
-    return new IgnoreRules({ ...this.rules.sources, excludes: this.#excludesOf(excludes) });
-  }
-
   #noteFile(dir: Dir, path: SyncPath): void {
     // What lies below a directory that is entered for the first time was not looked at by other rules.
     if (this.#known.has(dir)) this.#affectsKnown = true;
