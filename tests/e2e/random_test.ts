@@ -79,8 +79,8 @@ function act(root: string, what: string, from: string, to: string, token: string
       return Deno.writeTextFileSync(full, text, { append: true, create: false });
     case "save":
       parent();
-      Deno.writeTextFileSync(`${full}~`, text);
-      return Deno.renameSync(`${full}~`, full);
+      Deno.writeTextFileSync(`${full}%`, text);
+      return Deno.renameSync(`${full}%`, full);
     case "remove":
       return Deno.removeSync(full, { recursive: true });
     case "rename":

@@ -58,14 +58,8 @@ hostileClientTest(
     const huge = freeFile("ab".repeat(32), { size: 300_000 });
     assertEquals(await status(put("c", huge, Uint8Array.of(STAGED))), "corrupt", "never staged");
     client.close();
-    assertEquals(
-      [...Deno.readDirSync(world.serverDir)].map(({ name }) => name).sort().filter((name) =>
-        name !== ".fsync"
-      ),
-      [
-        "known",
-      ],
-    );
+    // What was refused has no version, so it can appear nowhere.
+    assertEquals([...new Set(world.versions().map(({ path }) => path))], ["known"]);
   },
 );
 
