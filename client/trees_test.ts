@@ -293,3 +293,87 @@ Deno.test("trees: what is written to the state is what is known here", () => {
     { numRuns: 500 },
   );
 });
+
+/** Heads of ignored paths, and what is known of others. */
+function ignored(trees: Trees): string[] {
+  return [...trees.ignored].map(([path, { entry, revision }]) =>
+    `${path}: ${describeEntry(entry)} @${revision}`
+  ).sort();
+}
+
+function ignoring(trees: Trees, ...paths: string[]): Trees {
+  trees.ignores = (path) => paths.some((ignored) => isAtOrBelow(path, p(ignored)));
+  return trees;
+}
+
+Deno.test("trees: what is set aside is no change on any side, and comes back as if never met", () => {
+  const trees = treesOf({ x: "1", y: "22", z: "333" });
+  trees.noteGone(p("x"));
+  trees.noteFound(p("y"), foundOf("4444"));
+  trees.noteNotice(set("y", "55555", 2));
+  trees.noteNotice(gone("z", 3));
+  for (const path of ["x", "y", "z"]) trees.setAside(p(path));
+  assertEquals([local(trees), remote(trees), [...trees.synced.keys()], trees.files], [[], [], [], 0]);
+  // What others deleted is nowhere but here.
+  assertEquals(ignored(trees), ["x: file 1 B @1", "y: file 5 B @2"]);
+  const { gone: forgotten, ignored: written } = trees.takePending(() => null);
+  assertEquals([...forgotten].sort(), ["x", "y", "z"].map(p));
+  assertEquals(written.map(([path]) => path).sort(), ["x", "y"].map(p));
+
+  trees.takeBack(p("x"));
+  assertEquals(remote(trees), ["x: file 1 B @1"]);
+  assertEquals(trees.cursor(), 0);
+});
+
+Deno.test("trees: news of ignored paths changes only what is remembered of them", () => {
+  const trees = ignoring(treesOf({ a: "1" }), "d");
+  trees.noteNotice(set("d", "dir", 2));
+  trees.noteNotice(set("d/x", "1", 3));
+  trees.noteNotice(set("d/x", "22", 4));
+  trees.noteNotice(set("d/x", "old news", 3));
+  trees.noteNotice(set("d/y", "1", 5));
+  trees.noteNotice(gone("d/y", 6));
+  assertEquals([remote(trees), ignored(trees)], [[], ["d/x: file 2 B @4", "d: dir @2"]]);
+  assert(trees.ignored.hasBelow(p("d")) && !trees.ignored.hasBelow(p("a")));
+});
+
+Deno.test("trees: a directory that is renamed on the server takes its ignored heads along", () => {
+  const trees = ignoring(treesOf({ d: "dir", "d/a": "1" }), "d/x", "e/x");
+  trees.noteNotice(set("d/x", "1", 2));
+  trees.noteNotice(set("d/y", "1", 3));
+  trees.noteNotice({ kind: "moved", from: p("d"), to: p("e"), revision: 4, author: AUTHOR });
+  assertEquals(ignored(trees), ["e/x: file 1 B @4"]);
+  assert(remote(trees).includes("e/y: file 1 B @4"));
+});
+
+Deno.test("trees: a rename of ours sets aside what is ignored at its new place, and deletes nothing", () => {
+  const trees = ignoring(treesOf({ d: "dir", "d/x": "1", "d/y": "1" }), "e/x");
+  trees.noteFound(p("e"), foundOf("dir"));
+  trees.noteFound(p("e/y"), foundOf("1"));
+  for (const path of ["d", "d/x", "d/y"]) trees.noteGone(p(path));
+  trees.agreeMoved(p("d"), p("e"), 5, true);
+  assertEquals([local(trees), remote(trees), ignored(trees)], [[], [], ["e/x: file 1 B @5"]]);
+  const { moved, gone: forgotten } = trees.takePending(() => null);
+  assertEquals([moved.length, forgotten], [1, [p("e/x")]]);
+});
+
+Deno.test("trees: ignored heads that a listing does not name are gone", () => {
+  const trees = ignoring(treesOf({ a: "1" }), "x", "y");
+  trees.noteNotice(set("x", "1", 2));
+  trees.noteNotice(set("y", "1", 3));
+  trees.beginListing();
+  trees.noteNotice(set("a", "1", 1));
+  trees.noteNotice(set("y", "1", 3));
+  assertEquals([...trees.endListing("v")], []);
+  assertEquals(ignored(trees), ["y: file 1 B @3"]);
+});
+
+Deno.test("trees: ignored heads survive a restart", () => {
+  const state = new MemState(new SeededRandom(1n));
+  const trees = ignoring(treesOf({ a: "1" }), "x");
+  trees.noteNotice(set("x", "1", 2));
+  state.write(trees.takePending(() => null));
+  const restarted = new Trees();
+  restarted.load(state.load(), { cursor: 2, seen: 2, view: null }, state.ignored());
+  assertEquals(ignored(restarted), ["x: file 1 B @2"]);
+});

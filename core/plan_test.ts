@@ -298,3 +298,15 @@ Deno.test("plan: only bits or time differ", () => {
   assertEquals(planPath(path, synced, null, { entry: touched, revision: REMOTE_REVISION })?.do, "download");
   assertEquals(planPath(path, synced, { entry: { ...old } }, null), null);
 });
+
+Deno.test("plan: a directory that holds something ignored on the server is not deleted, but comes back", () => {
+  const agreed = new Map<SyncPath, SyncedView>();
+  for (const [name, text] of [["d", "dir"], ["d/e", "dir"], ["d/a", "1"], ["d/e/b", "2"]]) {
+    agreed.set(parsePath(name!), { entry: entryOf(text)!, revision: SYNCED_REVISION });
+  }
+  const here = new Map([...agreed.keys()].map((path) => [path, null]));
+  const holdsIgnored = (dir: SyncPath) => (dir as string) === "d";
+  const { push, download } = plan({ synced: agreed, local: here, remote: new Map(), holdsIgnored });
+  assertEquals(push.map(shown), ["delete d/e/b", "delete d/a", "delete d/e"]);
+  assertEquals(download.map(shown), ["download d"]);
+});
