@@ -2,9 +2,9 @@
  * How the program is run everywhere: by the tasks, the tests, the benchmarks and the compiled binary.
  *
  * V8 sizes its heap for a machine that it has to itself: a young generation of up to 64 MiB, and an old one that may
- * grow fourfold before it is collected. A synchroniser runs beside everything else. With these flags the server's peak
- * over a first sync of 48,000 files, a fresh client and a rename of 42,000 of them falls from 470 MB to 260, and the
- * client's from 310 to 175, for about a fifth more CPU time.
+ * grow fourfold before it is collected. A synchroniser runs beside everything else: these flags keep both small, for about
+ * a fifth more CPU time. `--expose-gc` lets `system/memory.ts` collect dead buffers before they pile up. What it comes to
+ * stands in docs/benchmarks.md.
  */
 export const V8_FLAGS = "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=40,--expose-gc";
 
