@@ -31,13 +31,12 @@ export class RuleSet {
   /** Paths are matched from here on: the length of the directory with its slash. */
   readonly #from: number;
   readonly #count: number;
-  /** Rules about a name: by the name, or by its first or last character; the others in `#names`. */
-  readonly #exact = new Map<string, Compiled[]>();
+  /** Rules about a name: by its first character or its last one, where they say it; else in `#names`. */
   readonly #byFirst = new Map<number, Compiled[]>();
   readonly #byLast = new Map<number, Compiled[]>();
   readonly #names: Compiled[] = [];
-  /** Rules about a path from the directory on, by that path; the others in `#paths`. */
-  readonly #exactPaths = new Map<string, Compiled[]>();
+  /** Rules about a path from the directory on: by its first character, or in `#paths`. */
+  readonly #pathsByFirst = new Map<number, Compiled[]>();
   readonly #paths: Compiled[] = [];
 
   /**
@@ -65,24 +64,22 @@ export class RuleSet {
    * @param name its last part
    */
   match(path: SyncPath, name: string, isDir: boolean): IgnoreRule | null {
-    let best: Compiled | null = null;
-    if (this.#exact.size > 0) best = latest(best, this.#exact.get(name), name, isDir);
-    if (this.#byFirst.size > 0) best = latest(best, this.#byFirst.get(name.charCodeAt(0)), name, isDir);
-    if (this.#byLast.size > 0) {
-      best = latest(best, this.#byLast.get(name.charCodeAt(name.length - 1)), name, isDir);
-    }
-    if (this.#names.length > 0) best = latest(best, this.#names, name, isDir);
-    if (this.#paths.length + this.#exactPaths.size === 0) return best;
+    // By single characters only: to look up a name that was never seen costs as much as all the rest.
+    let best = latest(null, this.#byFirst.get(name.charCodeAt(0)), name, isDir);
+    best = latest(best, this.#byLast.get(name.charCodeAt(name.length - 1)), name, isDir);
+    best = latest(best, this.#names, name, isDir);
+    const byFirst = this.#pathsByFirst.get(path.charCodeAt(this.#from));
+    if (byFirst === undefined && this.#paths.length === 0) return best;
     const inside = path.slice(this.#from);
-    return latest(latest(best, this.#exactPaths.get(inside), inside, isDir), this.#paths, inside, isDir);
+    return latest(latest(best, byFirst, inside, isDir), this.#paths, inside, isDir);
   }
 
   #file({ anchored, glob, ...rest }: Parsed): void {
     const { affixes, ends } = glob;
     const rule = { ...rest, fits: affixes === null ? slowly(glob) : quickly(affixes) };
-    if (affixes?.suffix === null) add(anchored ? this.#exactPaths : this.#exact, affixes.prefix, rule);
-    else if (anchored) this.#paths.push(rule);
-    else if (ends.prefix !== "") add(this.#byFirst, ends.prefix.charCodeAt(0), rule);
+    if (ends.prefix !== "") {
+      add(anchored ? this.#pathsByFirst : this.#byFirst, ends.prefix.charCodeAt(0), rule);
+    } else if (anchored) this.#paths.push(rule);
     else if (ends.suffix !== "") add(this.#byLast, ends.suffix.charCodeAt(ends.suffix.length - 1), rule);
     else this.#names.push(rule);
   }
@@ -102,7 +99,7 @@ function latest(
   return best;
 }
 
-function add<K>(lists: Map<K, Compiled[]>, key: K, rule: Compiled): void {
+function add(lists: Map<number, Compiled[]>, key: number, rule: Compiled): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [rule]);
   else list.push(rule);
