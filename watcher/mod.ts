@@ -32,6 +32,8 @@
  * - One user may watch `max_user_watches` directories (ENOSPC), with `max_user_instances` queues (EMFILE), all
  *   programs together. What cannot be watched is polled, the events that there are go on, and the advice is a line to
  *   paste. When somebody raises the limit, the next poll notices.
+ * - What `skip` names (ignored trees) is neither watched nor counted. When it would answer otherwise, everything is watched
+ *   anew: rules change so seldom that one way to watch is worth more than a quick one.
  * - Changes that other machines make on a network file system are no events here: such a folder is polled.
  * - A root that is renamed away goes on sending events, from its new place; a directory made anew often gets the old
  *   inode number. So the loss of the root always opens the source anew.

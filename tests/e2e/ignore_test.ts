@@ -149,3 +149,58 @@ worldTest("the choices of a folder are remembered, and what is no pattern is ref
   assertEquals(server.code, 1);
   assertStringIncludes(server.stderr, "a server keeps everything");
 });
+
+worldTest("an ignored tree is neither looked into nor watched, until its rule goes", async (world) => {
+  await world.startServer();
+  write(world, "a/.fsyncignore", "node_modules/\n");
+  for (let i = 0; i < 200; i++) write(world, `a/node_modules/m${i}/index.js`, `${i}`);
+  write(world, "a/src/main.js", "main");
+  const a = await world.startWatch("a");
+  await until("main is there", () => exists(world.path("server_files/src/main.js")));
+  const watched = async () => {
+    const { watcher } = JSON.parse((await world.run(["status", "a", "--json"])).stdout);
+    return [watcher.mode, watcher.watched, watcher.directories];
+  };
+  assertEquals(await watched(), ["events", 2, 2]);
+  write(world, "a/node_modules/m7/index.js", "changed");
+  write(world, "a/node_modules/new/index.js", "new");
+  write(world, "a/src/later.js", "later");
+  await until("the later file is there", () => exists(world.path("server_files/src/later.js")));
+  assertEquals(await watched(), ["events", 2, 2]);
+  assert(!exists(world.path("server_files/node_modules")));
+
+  Deno.removeSync(world.path("a/.fsyncignore"));
+  await a.line("Ignore rules changed (.fsyncignore): ");
+  await world.inSync("a");
+  await until("all is watched", async () => (await watched()).join() === "events,204,204");
+  write(world, "a/node_modules/m8/index.js", "changed");
+  await until(
+    "the change is there",
+    () => Deno.readTextFileSync(world.path("server_files/node_modules/m8/index.js")) === "changed",
+  );
+});
+
+worldTest(
+  "explain and upload say of an ignored path that it is, and explain needs no server",
+  async (world) => {
+    const server = await world.startServer();
+    write(world, "a/.fsyncignore", "*.o\n!keep.o\n");
+    for (const path of ["a/x.o", "a/keep.o", "a/x.c"]) write(world, path, path);
+    assertEquals((await world.syncAll("a")).code, 0);
+    const upload = await world.run(["upload", "a/x.o"]);
+    assertEquals([upload.code, upload.stdout], [6, "ERROR    x.o\n"]);
+    assertStringIncludes(upload.stderr, "it is ignored by .fsyncignore:1: *.o");
+    const online = await world.run(["explain", "a/keep.o"]);
+    assertStringIncludes(online.stdout, "No rule ignores it: .fsyncignore:2: !keep.o");
+    assertStringIncludes(online.stdout, "since: ");
+    assertStringIncludes(online.stdout, ", by ann@");
+    await server.stop();
+    const offline = await world.run(["explain", "a/x.o"]);
+    assertEquals(offline.code, 0);
+    assertStringIncludes(offline.stdout, "It is ignored by .fsyncignore:1: *.o");
+    assertStringIncludes(offline.stdout, "The server was not asked");
+    const ours = await world.run(["explain", "a/.fsync/state.db"]);
+    assertEquals(ours.code, 2);
+    assertStringIncludes(ours.stderr, "belongs to fsync itself");
+  },
+);
