@@ -4,7 +4,7 @@ import { RemoteError } from "../protocol/errors.ts";
 import type { History, PastVersion } from "../protocol/history.ts";
 import { askExplanation } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
-import { EXIT, explain as explainError, type Outcome, UsageError } from "./_exit.ts";
+import { EXIT, explain as explainError, type Outcome, SetupError, UsageError } from "./_exit.ts";
 import { findPlace, openHistory, type Place, PLACE_FLAGS } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { formatTime } from "./_output.ts";
@@ -80,10 +80,17 @@ type Explained = Explanation & { readonly note?: string };
 /** Nobody watches: looks, and asks the server if it can be reached. */
 async function lookAnew(
   context: Context,
-  { root }: Place,
+  { root, server }: Place,
   path: SyncPath,
   signal: AbortSignal,
 ): Promise<Explained> {
+  if (server) {
+    throw new SetupError(
+      "failed",
+      `Cannot explain "${path}": the server does not run`,
+      "start it; its own tree goes by no rules, and follows what clients send",
+    );
+  }
   const replica = openReplica(context, { root, role: "command", onEvent: () => {} });
   try {
     await replica.engine.preview(signal);
