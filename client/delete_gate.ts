@@ -76,8 +76,9 @@ export class DeleteGate {
   #filterLocal(whole: Plan, settle: boolean, before: HeldDeletes | null): Plan {
     const { trees, clock } = this.#parts;
     const deletes = whole.push.filter((step) => step.do === "delete");
+    const back = this.#comingBack(whole);
     const verdict = this.#here.judge({
-      count: deletes.length,
+      count: deletes.length + back.size,
       lost: this.#lostByPush(whole),
       files: trees.files,
       now: clock.monotonic(),
@@ -87,7 +88,26 @@ export class DeleteGate {
     });
     if (verdict === "confirm") this.wantsFullLook = true;
     if (verdict === "held") this.#hold({ side: "here", ...this.#here.extent }, before);
-    return verdict === "pass" ? whole : { ...whole, push: withoutDeletes(whole, deletes) };
+    if (verdict === "pass") return whole;
+    const download = whole.download.filter((step) => !back.has(step));
+    return { ...whole, download, push: withoutDeletes(whole, deletes) };
+  }
+
+  /**
+   * Directories that were deleted here and only come back for what is ignored in them on the server. They rest like
+   * deletes: perhaps they were renamed, and the other half is still to be seen.
+   */
+  #comingBack({ download }: Plan): ReadonlySet<Step> {
+    const { local, ignored } = this.#parts.trees;
+    const back = new Set<Step>();
+    if (ignored.size === 0) return back;
+    const needed = new Set<SyncPath>();
+    for (const step of download.toReversed()) {
+      if (step.entry.kind === "dir" && local.get(step.path) === null && !needed.has(step.path)) {
+        back.add(step);
+      } else for (const dir of ancestorsOf(step.path)) needed.add(dir);
+    }
+    return back;
   }
 
   #filterRemote(whole: Plan, settle: boolean, before: HeldDeletes | null): Plan {

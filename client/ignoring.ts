@@ -21,6 +21,9 @@ export interface RulesReport {
   readonly started: number;
 }
 
+/** What is left out may leave out others by its kind, and they others; more depth than this waits for the next look. */
+const REVIEWS_MAX = 10;
+
 export class Ignoring {
   readonly files: RuleFilesOnDisk;
   readonly #trees: Trees;
@@ -83,8 +86,8 @@ export class Ignoring {
       if (trouble !== null) this.#note(trouble);
       else if (this.#troubles.size > 0) { for (const dir of dirsOf(path)) this.#troubles.delete(dir); }
     }
-    const all = request.all || this.#owesFull || this.files.takeAffectsKnown();
-    if (!all) return false;
+    const affected = this.files.takeAffectsKnown();
+    if (!request.all && !this.#owesFull && !affected) return false;
     this.#owesFull = false;
     this.#troubles.clear();
     this.#trees.holders.clear();
@@ -150,7 +153,7 @@ export class Ignoring {
     const trees = this.#trees;
     this.#hold(path);
     if (isAboutKind && (trees.knows(path) || trees.ignored.has(path))) this.#standing.add(path);
-    this.#setAside(path);
+    this.setAside(path);
   }
 
   #hold(path: SyncPath): void {
@@ -184,10 +187,6 @@ export class Ignoring {
 
   /** Whatever is known of an ignored path is only remembered from now on. */
   setAside(path: SyncPath): void {
-    this.#setAside(path);
-  }
-
-  #setAside(path: SyncPath): void {
     const trees = this.#trees;
     if (!trees.knows(path)) return;
     // What was only heard of was not synced before.
@@ -213,9 +212,14 @@ export class Ignoring {
    * @returns paths that are not ignored any more, and have to be looked at
    */
   review(walkedAll: boolean, keep: (dir: SyncPath) => boolean): readonly SyncPath[] {
-    if (walkedAll) this.files.forgetOthers(keep);
+    if (walkedAll) {
+      this.files.forgetOthers(keep);
+      // Whatever they affect was met by the rules as they are.
+      this.files.takeAffectsKnown();
+    }
     const back: SyncPath[] = [];
-    while (this.files.hasChanged || this.#trees.reviewIgnored) {
+    if (!this.files.hasChanged && !this.#trees.reviewIgnored) return back;
+    for (let round = 0; round < REVIEWS_MAX; round++) {
       this.#trees.reviewIgnored = false;
       this.#reviewKnown();
       back.push(...this.#reviewIgnored());
@@ -231,14 +235,14 @@ export class Ignoring {
       const isDir = found.entry.kind === "dir";
       if (!this.isIgnored(path, isDir)) continue;
       if (!this.rules.isIgnored(path, !isDir)) this.#standing.add(path);
-      this.#setAside(path);
+      this.setAside(path);
     }
     for (const [path, { entry }] of [...synced]) this.#review(path, entry);
     for (const [path, { entry }] of [...remote]) this.#review(path, entry);
   }
 
   #review(path: SyncPath, entry: Entry | null): void {
-    if (entry !== null && this.isIgnored(path, entry.kind === "dir")) this.#setAside(path);
+    if (entry !== null && this.isIgnored(path, entry.kind === "dir")) this.setAside(path);
   }
 
   #reviewIgnored(): SyncPath[] {
@@ -259,7 +263,8 @@ export class Ignoring {
    */
   holdBack(): void {
     const { local, holders } = this.#trees;
-    if (holders.size === 0) return;
+    // Nearly always there is no new directory at all; holders there may be thousands.
+    if (holders.size === 0 || !local.keys().some((path) => this.#isNewDir(path))) return;
     const bare = this.#newHolders();
     if (bare.size === 0) return;
     for (const [path, found] of local) {
@@ -278,17 +283,20 @@ export class Ignoring {
 
   /** New directories here that hold something ignored, at whatever depth. */
   #newHolders(): Set<SyncPath> {
-    const { local, synced, remote, holders } = this.#trees;
     const found = new Set<SyncPath>();
-    for (const holder of holders) {
+    for (const holder of this.#trees.holders) {
       for (const dir of [holder, ...ancestorsOf(holder)]) {
-        if (found.has(dir) || local.get(dir)?.entry.kind !== "dir" || synced.has(dir) || remote.has(dir)) {
-          break;
-        }
+        if (found.has(dir) || !this.#isNewDir(dir)) break;
         found.add(dir);
       }
     }
     return found;
+  }
+
+  /** Whether a directory stands here that the server does not know. */
+  #isNewDir(path: SyncPath): boolean {
+    const { local, synced, remote } = this.#trees;
+    return local.get(path)?.entry.kind === "dir" && !synced.has(path) && !remote.has(path);
   }
 
   #inodesOfGoneDirs(): ReadonlySet<number> {
