@@ -217,10 +217,8 @@ export class Engine {
   async pass(signal: AbortSignal, scope: Scope | null = null): Promise<EngineStatus> {
     this.#cycle.scope = scope;
     const remote = await this.#connect(signal);
-    let heard = false;
     try {
       await this.#subscribe(remote);
-      heard = true;
       this.#dirty = scope === null
         ? { all: true, paths: new Map() }
         : { all: false, paths: new Map(scope.paths.map((path) => [path, "deep"])) };
@@ -234,7 +232,7 @@ export class Engine {
         if (!this.#hasWork()) await this.#waitForSteadiness(signal);
       }
       await this.#hearOfOwn(signal);
-      await this.#settle();
+      await this.#replica.flush();
       this.#noteState();
       return this.status();
     } catch (error) {
@@ -243,7 +241,6 @@ export class Engine {
       throw error;
     } finally {
       remote.close();
-      this.#replica.unanswered.conversationEnded(heard);
       this.#connected = false;
     }
   }
@@ -327,14 +324,12 @@ export class Engine {
   async #session(signal: AbortSignal, onConnected: () => void): Promise<void> {
     const remote = await this.#connect(signal);
     let ended: Error | null = null;
-    let heard = false;
     remote.closed.then((reason) => {
       ended = reason;
       this.#wake();
     });
     try {
       await this.#subscribe(remote);
-      heard = true;
       onConnected();
       this.#dirty.all = true;
       while (!signal.aborted && ended === null) {
@@ -349,7 +344,7 @@ export class Engine {
           this.#lookForRoom(signal);
           if (this.#deletesRest) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
-          await this.#settle();
+          await this.#replica.flush();
           this.#noteState();
           if (this.#isQuiet()) this.#noteRest();
           await this.#waitForWork(() => signal.aborted || ended !== null);
@@ -358,7 +353,6 @@ export class Engine {
       if (ended !== null && !signal.aborted) throw ended;
     } finally {
       remote.close();
-      this.#replica.unanswered.conversationEnded(heard);
       this.#connected = false;
     }
   }
@@ -383,7 +377,7 @@ export class Engine {
   async #clearStage(): Promise<void> {
     await this.#transfers.drain().catch(() => {});
     try {
-      this.#replica.clearStage(() => false);
+      this.#replica.disk.clearStage(() => false);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
     }
@@ -434,7 +428,6 @@ export class Engine {
       throw new HeldError(root, "nothing was deleted on the server; bring the folder back and try again");
     }
     const { state } = this.#options;
-    await this.#replica.begin();
     this.#transfers = new Transfers(this.#replica);
     const remote = await this.#options.connector.connect(
       { replica: state.binding().replica, folder: this.#options.folder },
@@ -578,27 +571,18 @@ export class Engine {
     }
   }
 
-  /** Nothing differs, and nothing waits. */
-  get #isSettled(): boolean {
-    const { trees, unsteady } = this.#replica;
-    return this.#cycle.completeLook && !this.#deletesRest && unsteady.size === 0 && trees.local.size === 0 &&
-      trees.remote.size === 0 && this.#transfers.size === 0 && this.#connected;
-  }
-
-  /** Writes down what was agreed on, so that a power cut does not take it back. */
-  async #settle(): Promise<void> {
-    if (this.#isSettled) this.#replica.unanswered.inSync();
-    await this.#replica.settle();
-  }
-
   #noteState(): void {
     const { trees } = this.#replica;
     if (this.#gate.held !== null) return this.#setState("held");
     if (trees.problems.size > 0) return this.#setState("problems");
-    if (!this.#isSettled) return this.#setState(this.#connected ? "syncing" : "unreachable");
+    const settled = this.#cycle.completeLook && !this.#deletesRest && this.#replica.unsteady.size === 0 &&
+      trees.local.size === 0 &&
+      trees.remote.size === 0 &&
+      this.#transfers.size === 0 && this.#connected;
+    if (!settled) return this.#setState(this.#connected ? "syncing" : "unreachable");
     if (this.#state !== "in sync") {
       // Whatever is still staged was begun for something that nobody wants any more.
-      this.#replica.clearStage(() => false);
+      this.#replica.disk.clearStage(() => false);
       this.#replica.state.write({ binding: { lastSync: this.#options.clock.now() } });
     }
     this.#setState("in sync");

@@ -10,7 +10,6 @@ interface Snapshot {
   readonly rows: ReadonlyMap<SyncPath, Synced>;
   readonly chunks: ReadonlyMap<SyncPath, Uint8Array>;
   readonly ignored: ReadonlyMap<SyncPath, IgnoredHead>;
-  readonly begun: ReadonlyMap<number, string>;
 }
 
 /** Survives `close()`, like a file; use it again for the next run. */
@@ -20,11 +19,9 @@ export class MemState implements State {
   #rows = new Map<SyncPath, Synced>();
   #chunks = new Map<SyncPath, Uint8Array>();
   #ignored = new Map<SyncPath, IgnoredHead>();
-  #begun = new Map<number, string>();
-  #lastNumber = 0;
   #durable: Snapshot;
   /** Writes that a power cut may undo, oldest first. */
-  #recent: (() => void)[] = [];
+  #recent: StateChange[] = [];
   /** The next write fails with this, and changes nothing. */
   failNextWrite: StateError | null = null;
   /** While it says so, there is no room to write. */
@@ -60,23 +57,7 @@ export class MemState implements State {
     }
     if (this.isFull()) throw new StateError("no_space", "Cannot write the state: the disk is full");
     this.#apply(change);
-    this.#recent.push(() => this.#apply(change));
-  }
-
-  begin(text: string): number {
-    const number = ++this.#lastNumber;
-    this.#begun.set(number, text);
-    this.#recent.push(() => this.#begun.set(number, text));
-    return number;
-  }
-
-  begun(): [number, string][] {
-    return [...this.#begun];
-  }
-
-  // deno-lint-ignore require-await -- the real one waits for the hardware
-  async durable(): Promise<void> {
-    this.checkpoint();
+    this.#recent.push(change);
   }
 
   reset(): void {
@@ -84,7 +65,6 @@ export class MemState implements State {
     this.#rows.clear();
     this.#chunks.clear();
     this.#ignored.clear();
-    this.#begun.clear();
     this.checkpoint();
   }
 
@@ -110,8 +90,7 @@ export class MemState implements State {
     this.#rows = new Map(this.#durable.rows);
     this.#chunks = new Map(this.#durable.chunks);
     this.#ignored = new Map(this.#durable.ignored);
-    this.#begun = new Map(this.#durable.begun);
-    for (const apply of survivors) apply();
+    for (const change of survivors) this.#apply(change);
     this.checkpoint();
   }
 
@@ -123,7 +102,6 @@ export class MemState implements State {
       if (head === null) this.#ignored.delete(path);
       else this.#ignored.set(path, head);
     }
-    for (const number of change.done ?? []) this.#begun.delete(number);
     this.#binding = { ...this.#binding, ...change.binding };
   }
 
@@ -161,7 +139,6 @@ export class MemState implements State {
       rows: new Map(this.#rows),
       chunks: new Map(this.#chunks),
       ignored: new Map(this.#ignored),
-      begun: new Map(this.#begun),
     };
   }
 }
