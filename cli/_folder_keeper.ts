@@ -2,6 +2,7 @@
  * The folders of a running server beside its main one: they come and go while it runs. One that fails takes nothing with
  * it, and is tried again.
  */
+import type { Accounts } from "../server/accounts/accounts.ts";
 import type { Folder } from "../server/folder.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Unserved } from "./_control.ts";
@@ -15,6 +16,7 @@ import { type ServedBy, ServedFolder } from "./_served_folder.ts";
 export interface KeeperOptions {
   /** The server's directory. */
   readonly server: string;
+  readonly accounts: Pick<Accounts, "opens">;
   readonly output: Output;
   /** The server's own log. */
   readonly general: Journal;
@@ -98,7 +100,7 @@ export class FolderKeeper implements FolderControl {
   }
 
   #open(name: string, root: string): ServedFolder {
-    const { server, journal, foldersMax = Infinity } = this.#options;
+    const { server, accounts, journal, foldersMax = Infinity } = this.#options;
     if (this.#served.size >= foldersMax) {
       const hint = "let it open more: ulimit -Hn, or LimitNOFILE= of its service";
       throw new SetupError(
@@ -109,7 +111,13 @@ export class FolderKeeper implements FolderControl {
     }
     checkAdded(root, { server, name });
     const output = outputOf(this.#options.output, name);
-    return ServedFolder.open({ name, root, output, journal: journal(`${root}/.fsync`, output) });
+    return ServedFolder.open({
+      name,
+      root,
+      output,
+      journal: journal(`${root}/.fsync`, output),
+      opens: (from, to) => accounts.opens(name, from, to),
+    });
   }
 
   #keep(name: string, path: string, first: ServedFolder | null): void {

@@ -24,6 +24,7 @@ class Place implements AsyncDisposable {
     this.#journal = new Journal(`${this.base}/server/.fsync`, output);
     this.keeper = new FolderKeeper({
       server: `${this.base}/server`,
+      accounts: { opens: () => false },
       output,
       general: this.#journal,
       journal: (dir, output) => new Journal(dir, output),

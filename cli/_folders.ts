@@ -4,7 +4,7 @@ import { findFolder } from "./_account_lookup.ts";
 import type { AccountAnswer, AccountRequest } from "./_account_requests.ts";
 import type { AccountsDesk } from "./_accounts.ts";
 import { bindFolder, checkPlace, releaseFolder } from "./_folder_home.ts";
-import { prepareRoot } from "./_replica.ts";
+import { prepareRoot, SERVED_MODE } from "./_replica.ts";
 
 /** The folders that a running server serves. */
 export interface FolderControl {
@@ -22,7 +22,7 @@ export async function addFolder(
   // As it is written, before it is made; then as it really is.
   checkApart(root, name, wanted);
   checkPlace(wanted, { server: root, name });
-  const path = prepareRoot(wanted);
+  const path = prepareRoot(wanted, SERVED_MODE);
   checkApart(root, name, path);
   checkPlace(path, { server: root, name });
   const unbind = bindFolder(path, { server: root, name });

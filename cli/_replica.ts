@@ -268,10 +268,14 @@ function realParent(dir: string): string {
   }
 }
 
-/** The folder's real path; a missing one is made. @throws {SetupError} */
-export function prepareRoot(dir: string): string {
+/** Of a folder that the server makes: what its users share is not for other users of its machine. */
+export const SERVED_MODE = 0o700;
+
+/** The folder's real path; a missing one is made. @param mode of one that is made @throws {SetupError} */
+export function prepareRoot(dir: string, mode = 0o777): string {
   try {
-    Deno.mkdirSync(dir, { recursive: true });
+    Deno.mkdirSync(dirname(dir), { recursive: true });
+    Deno.mkdirSync(dir, { recursive: true, mode });
     return Deno.realPathSync(dir);
   } catch (error) {
     if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.AlreadyExists) {

@@ -77,6 +77,7 @@ export class Server {
       server: options.root,
       output: options.output,
       general: main.journal,
+      accounts,
       journal: options.journal,
       control: () => this.#control(),
       // The main one is served too.
@@ -100,14 +101,21 @@ export class Server {
     const dir = `${root}/.fsync`;
     checkOwn(root);
     const journal = options.journal(dir, output);
-    const main = ServedFolder.open({ name: MAIN_FOLDER, root, output, journal });
+    const main = ServedFolder.open({
+      name: MAIN_FOLDER,
+      root,
+      output,
+      journal,
+      opens: (from, to) => accounts.opens(MAIN_FOLDER, from, to),
+    });
+    let accounts: Accounts;
     const opened: { close(): void }[] = [main];
     try {
       const identity = options.tls ? await loadOrCreateIdentity(`${dir}/tls`) : null;
       const listener = listen({ hostname, port, tls: identity, limits });
       opened.push(listener);
       const owner = ownerName();
-      const accounts = openServerAccounts({ dir, owner, random: systemRandom, clock: systemClock });
+      accounts = openServerAccounts({ dir, owner, random: systemRandom, clock: systemClock });
       opened.push(accounts);
       const formerOwner = ownerOf(accounts)?.name ?? null;
       accounts.setOwner(owner);

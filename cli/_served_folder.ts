@@ -3,6 +3,7 @@ import { Engine } from "../client/engine.ts";
 import type { EngineEvent } from "../client/events.ts";
 import type { State } from "../client/state.ts";
 import { displayPath } from "../core/path.ts";
+import type { Opens } from "../server/accept.ts";
 import { Folder } from "../server/folder.ts";
 import { OWNER_SETTING } from "../server/history/folder_history.ts";
 import { ownerConnector } from "../server/owner_remote.ts";
@@ -30,6 +31,8 @@ export interface ServedFolderOptions {
   readonly output: Output;
   /** Closed together with the folder. */
   readonly journal: Journal;
+  /** By the server's accounts; not asked before the folder is run. */
+  readonly opens: Opens;
 }
 
 /** What a running folder needs of its server. */
@@ -75,7 +78,7 @@ export class ServedFolder {
       journal.close();
     };
     const onCommit = (commit: Parameters<typeof changesOf>[0]) => journal.writeAll(changesOf(commit));
-    this.folder = new Folder({ records, contents, clock: systemClock, onCommit });
+    this.folder = new Folder({ records, contents, clock: systemClock, onCommit, opens: options.opens });
     this.engine = ownEngine(
       {
         root,

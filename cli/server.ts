@@ -8,7 +8,7 @@ import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
 import { journalOptions, LOG_FLAGS } from "./_logging.ts";
 import { type FolderNumbers, METRICS_FLAG, type Numbers, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
-import { prepareRoot } from "./_replica.ts";
+import { prepareRoot, SERVED_MODE } from "./_replica.ts";
 import { Server } from "./_serve.ts";
 import { Service } from "./_service.ts";
 
@@ -62,7 +62,7 @@ export async function startServer(
   signal: AbortSignal,
 ): Promise<StartedServer> {
   const { output } = context;
-  const root = prepareRoot(dir);
+  const root = prepareRoot(dir, SERVED_MODE);
   const line = lineOf(context);
   const group = context.value("credential-group");
   let settings = journalOptions(context);

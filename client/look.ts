@@ -244,6 +244,10 @@ class Look {
     try {
       const found = await this.#read(path, stat, node);
       if (found === null) return;
+      if (!this.#context.disk.isStill(path, found.stat)) {
+        this.#unsteady.add(path);
+        return;
+      }
       this.#clearProblem(path);
       if (trees.noteFound(path, found)) this.#context.onFound(path);
     } catch (error) {

@@ -152,6 +152,32 @@ Deno.test("look: an edit of equal size with the old time shows in the ctime (M08
   assertEquals(folder.local(), ["d/b: file 2 B"]);
 });
 
+for (const moved of ["file", "dir"] as const) {
+  Deno.test(`look: what is written at its new place to a file that moves away as it is read is not found at the old one (${moved})`, async () => {
+    // Within one tick the times tell nothing.
+    const folder = new Folder({ granularityUs: 20_000 });
+    const { user } = folder;
+    user.mkdir("shown/d");
+    user.write("shown/d/f", "old text");
+    user.mkdir("private");
+    folder.onOp = (op, path) => {
+      if (op !== "read" || path !== "shown/d/f" || !user.exists(path)) return null;
+      if (moved === "file") user.rename("shown/d/f", "private/f");
+      else user.rename("shown/d", "private/d");
+      user.write(moved === "file" ? "private/f" : "private/d/f", "a secret");
+      return null;
+    };
+    const { unsteady } = await folder.look();
+    folder.onOp = () => null;
+    assertEquals([...unsteady], ["shown/d/f"]);
+    assertEquals(folder.local().filter((line) => line.startsWith("shown/d/f")), []);
+    await folder.look();
+    assertEquals(folder.local().filter((line) => line.includes("/f")), [
+      moved === "file" ? "private/f: file 8 B" : "private/d/f: file 8 B",
+    ]);
+  });
+}
+
 Deno.test("look: a directory that cannot be listed is a problem and protects what it holds", async () => {
   const folder = await sampleFolder();
   folder.onOp = (op, path) => (op === "list" && path === "d") || path.startsWith("d/") ? "permission" : null;

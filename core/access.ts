@@ -3,7 +3,7 @@
  * down to rules, and the rule with the longest prefix decides. Pure, and used by both sides: the server holds the
  * rules, a client knows by them what it need not try.
  */
-import { ancestorsOf, isAtOrBelow, type SyncPath } from "./path.ts";
+import { ancestorsOf, isAtOrBelow, isBelow, type SyncPath } from "./path.ts";
 
 export type Access = "none" | "read" | "write";
 
@@ -105,6 +105,20 @@ export class Rights {
       allows(rule.access, access) || rule.prefix === null ||
       (path !== null && !isAtOrBelow(rule.prefix, path))
     );
+  }
+
+  /** Whether something can be read at or below `to` that cannot be read at the same place at or below `from`. */
+  opens(from: SyncPath, to: SyncPath): boolean {
+    if (this.#only !== null) return false;
+    // Between the places that rules name nothing changes.
+    const places = new Set([""]);
+    for (const { prefix } of this.rules) {
+      for (const top of [from, to]) {
+        if (prefix !== null && isBelow(prefix, top)) places.add(prefix.slice(top.length));
+      }
+    }
+    const reads = (path: string) => this.at(path as SyncPath) !== "none";
+    return [...places].some((below) => reads(to + below) && !reads(from + below));
   }
 
   #ruleAt(path: SyncPath): Rule | undefined {

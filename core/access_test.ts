@@ -68,3 +68,25 @@ Deno.test("access: a tree is allowed only with everything below it", () => {
   assertEquals(rights.allowsTree(path("ab"), "write"), true);
   assertEquals(Rights.ALL.allowsTree(null, "write"), true);
 });
+
+Deno.test("access: a move opens what can be read at the new place only, also further down", () => {
+  const rights = rightsOf("anna", [], [
+    grant("user", "anna", "", "none"),
+    grant("user", "anna", "open", "read"),
+    grant("user", "anna", "open/closed", "none"),
+    grant("user", "anna", "private/hole", "read"),
+    grant("user", "anna", "private/deep/a/b", "none"),
+  ]);
+  const opens = (from: string, to: string) => rights.opens(path(from), path(to));
+  assertEquals(opens("private/x", "open/x"), true);
+  assertEquals(opens("open/x", "private/x"), false);
+  assertEquals(opens("private/x", "other"), false);
+  assertEquals(opens("open/x", "open/y"), false);
+  // Only what lies at a rule of one of both ends differs.
+  assertEquals(opens("open", "open2"), false);
+  assertEquals(opens("x", "private"), true, "x/hole would be read as private/hole");
+  assertEquals(opens("open", "private/hole"), true, "open/closed would be read as private/hole/closed");
+  assertEquals(opens("openx", "open"), true);
+  assertEquals(Rights.ALL.opens(path("a"), path("b")), false);
+  assertEquals(new Rights([]).opens(path("a"), path("b")), false);
+});

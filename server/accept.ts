@@ -22,6 +22,9 @@ export type ContentCheck =
   | { readonly ready: true; readonly chunks: ChunkList | null }
   | { readonly ready: false; readonly result: UploadResult };
 
+/** Whether somebody may read something at or below `to` that it may not read at the same place at or below `from`. */
+export type Opens = (from: SyncPath, to: SyncPath) => boolean;
+
 type PutItem = Extract<UploadItem, { op: "put" }>;
 type RenameItem = Extract<UploadItem, { op: "rename" }>;
 
@@ -36,8 +39,11 @@ const FORBIDDEN_ASIDE = forbidden(
 export class Acceptance {
   readonly draft: Draft;
 
-  constructor(draft: Draft) {
+  readonly #opens: Opens;
+
+  constructor(draft: Draft, opens: Opens) {
     this.draft = draft;
+    this.#opens = opens;
   }
 
   apply(caller: Caller, item: UploadItem, content: ContentCheck): UploadResult {
@@ -190,7 +196,10 @@ export class Acceptance {
     return { status: "ok", revision: this.draft.delete(actor, path, base) };
   }
 
-  /** Who may not write all of both ends is told to send single changes, each of which is judged by itself. */
+  /**
+   * Who may not write all of both ends is told to send single changes, each of which is judged by itself; so is whoever
+   * moves a directory to where others read it, since the rename shows it as it was, and not as it is.
+   */
   #rename(actor: Actor, rights: Rights, { from, to, base, count }: RenameItem): UploadResult {
     if (isAtOrBelow(to, from)) {
       return { status: "error", code: "protocol", message: "Cannot rename a directory into itself" };
@@ -200,6 +209,8 @@ export class Acceptance {
     const subtree = heads.subtree(from);
     const known = subtree.length === count && subtree.length > 0 &&
       subtree.every(([, head]) => head.revision <= base);
+    // What was deleted or edited in it before it was moved would be shown, and stand in the history there.
+    if (subtree.length > 1 && this.#opens(from, to)) return { status: "stale" };
     if (!known || heads.get(to) !== null || !heads.hasParent(to)) return { status: "stale" };
     return { status: "ok", revision: this.draft.move(actor, subtree, { from, to }) };
   }

@@ -6,7 +6,7 @@ import type { Notice, UploadItem, UploadResult } from "../protocol/messages.ts";
 import { ManualClock } from "../tests/fakes/manual_clock.ts";
 import { MemRecords } from "../tests/fakes/mem_records.ts";
 import { SeededRandom } from "../tests/fakes/seeded_random.ts";
-import { Acceptance } from "./accept.ts";
+import { Acceptance, type Opens } from "./accept.ts";
 import type { Caller } from "./caller.ts";
 import { Draft } from "./draft.ts";
 import { type Actor, Heads } from "./heads.ts";
@@ -46,6 +46,7 @@ class Folder {
   readonly #clock = new ManualClock();
   commit: Commit | null = null;
   notices: { notice: Notice; replica: string }[] = [];
+  opens: Opens = () => false;
 
   /** Accepts one batch and writes it; returns what was answered, shortly. */
   upload(actor: Actor, ...items: UploadItem[]): string[] {
@@ -54,7 +55,7 @@ class Folder {
 
   uploadAs(caller: Caller, ...items: UploadItem[]): string[] {
     const draft = new Draft(this.heads, this.records, this.records.headRevision(), this.#clock.now());
-    const acceptance = new Acceptance(draft);
+    const acceptance = new Acceptance(draft, this.opens);
     const results = items.map((item) => acceptance.apply(caller, item, READY));
     this.commit = draft.commit([]);
     this.notices = [...draft.published];
@@ -238,6 +239,16 @@ Deno.test("accept: a directory for another's file: the file makes room, and even
   assertEquals(folder.conflicts(), ["x: ben's 3 over anna's 2, base 0"]);
 });
 
+Deno.test("accept: a directory that others would come to read is not renamed as it was", () => {
+  const folder = folderWithTree();
+  folder.upload(ANNA, put("empty", "dir"));
+  folder.opens = (from, to) => from === "d" && to === "shown";
+  assertEquals(folder.upload(BEN, rename("d", "shown", 3, 3)), ["stale"]);
+  assertEquals(folder.tree(), ["d/a: file 1 B", "d/b: file 2 B", "d: dir", "empty: dir"]);
+  folder.opens = () => true;
+  assertEquals(folder.upload(BEN, rename("d/a", "a", 2, 1), rename("empty", "e", 4, 1)), ["ok 5", "ok 6"]);
+});
+
 Deno.test("accept: a directory is renamed with all it holds, as one revision and one notice", () => {
   const folder = folderWithTree();
   assertEquals(folder.upload(BEN, rename("d", "e", 3, 3)), ["ok 4"]);
@@ -287,7 +298,7 @@ Deno.test("accept: a rename after others of its batch counts what they made", ()
 
 Deno.test("accept: an item whose bytes are not there is answered so, and the others are not held up", () => {
   const folder = new Folder();
-  const acceptance = new Acceptance(new Draft(folder.heads, folder.records, 0, 1000));
+  const acceptance = new Acceptance(new Draft(folder.heads, folder.records, 0, 1000), () => false);
   const result: UploadResult = { status: "error", code: "corrupt", message: "" };
   const answers = [
     acceptance.apply(asOwner(ANNA), put("a", "1"), { ready: false, result }),
@@ -301,7 +312,7 @@ Deno.test("accept: an item whose bytes are not there is answered so, and the oth
 Deno.test("accept: the content of a version may be named: of the head, of this batch, of the history; never of a directory", () => {
   const folder = folderWithTree();
   folder.upload(ANNA, put("d/a", "new", 2));
-  const acceptance = new Acceptance(new Draft(folder.heads, folder.records, 4, 1000));
+  const acceptance = new Acceptance(new Draft(folder.heads, folder.records, 4, 1000), () => false);
   acceptance.apply(asOwner(ANNA), put("z", "zz"), READY);
   acceptance.apply(asOwner(ANNA), put("z", "zzz", 5), READY);
   const size = (path: string, revision: number) =>

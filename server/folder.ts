@@ -11,7 +11,7 @@ import { ITEMS_MAX } from "../protocol/limits.ts";
 import type { Changes, Id, Notice, Revision, UploadResult } from "../protocol/messages.ts";
 import type { Clock } from "../system/clock.ts";
 import { trace } from "../system/trace.ts";
-import { Acceptance } from "./accept.ts";
+import { Acceptance, type Opens } from "./accept.ts";
 import type { Caller } from "./caller.ts";
 import { Draft, type PathNotice } from "./draft.ts";
 import { Heads } from "./heads.ts";
@@ -33,6 +33,8 @@ export interface FolderParts {
   readonly clock: Clock;
   /** Called after each commit with what it wrote, for the log. */
   readonly onCommit: (commit: Commit) => void;
+  /** Whether somebody may read more at or below `to` than at the same place below `from`; absent: nobody. */
+  readonly opens?: Opens;
 }
 
 /** An upload, or a change that is made here and brings no contents (`job` is `null`). */
@@ -52,6 +54,7 @@ export class Folder {
   readonly heads = new Heads();
   readonly #clock: Clock;
   readonly #onCommit: (commit: Commit) => void;
+  readonly #opens: Opens;
   readonly #subscribers = new Set<Subscriber>();
   readonly #waiting: Waiting[] = [];
   /** Work of the store's upkeep that may not run while a group is written. */
@@ -69,6 +72,7 @@ export class Folder {
     this.contents = parts.contents;
     this.#clock = parts.clock;
     this.#onCommit = parts.onCommit;
+    this.#opens = parts.opens ?? (() => false);
     this.#usage = new Usage(parts.records);
     this.heads.load(parts.records.liveHeads());
     this.#revision = parts.records.headRevision();
@@ -179,7 +183,7 @@ export class Folder {
       const checks = group.map(({ job }) => job === null ? [] : intake.take(job));
       if (locations.size > 0) await this.contents.sync();
       const draft = new Draft(heads, records, this.#revision, this.#clock.now());
-      const acceptance = new Acceptance(draft);
+      const acceptance = new Acceptance(draft, this.#opens);
       const settle = group.map(({ judge }, n) => judge(acceptance, checks[n]!));
       for (const [user, bytes] of intake.dropUnnamed(draft)) this.#usage.waste(user, bytes);
       this.#write(draft, intake);

@@ -69,12 +69,17 @@ export interface ReadDisk {
   /**
    * The names in `dir` (`null`: the root), with their stats, in no particular order. `.fsync` in the root is left out;
    * elsewhere it is an item with a problem. A name that vanishes meanwhile is left out.
-   * @throws {DiskError} not_found, not_a_directory, link_in_path, permission, io
+   * @throws {DiskError} not_found (also if `dir` was moved away meanwhile), not_a_directory, link_in_path, permission, io
    */
   list(dir: SyncPath | null): DirItem[];
   /** lstat; `null` if there is nothing (also if a parent is missing or is no directory).
    * @throws {DiskError} permission, link_in_path, io */
   stat(path: SyncPath): Stat | null;
+  /**
+   * Whether what was seen at `path` still is there, untouched. The path is walked anew, so what was read just before was
+   * not read where it had been moved to in the middle of it.
+   */
+  isStill(path: SyncPath, seen: Stat): boolean;
   /** The text of a link. @throws {DiskError} also `io` if the text is not UTF-8 */
   readLink(path: SyncPath): string;
   /** Opens a regular file, without following a link and without blocking on a FIFO.

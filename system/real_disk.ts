@@ -21,7 +21,7 @@ import { systemRandom } from "./random.ts";
 import { isGroupShared } from "./sharing.ts";
 import { mayCopyInstead, StageArea } from "./stage_area.ts";
 import { StagedThing } from "./staged.ts";
-import { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, type Owner, type Sys } from "./sys.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, type Owner, type Sys } from "./sys.ts";
 import { systemCalls } from "./system_calls.ts";
 import { Touched } from "./touched.ts";
 import { TreeChanges } from "./tree_changes.ts";
@@ -102,9 +102,39 @@ class RealDisk implements Disk {
     const fd = sys.openBeneath(this.#rootFd, dir ?? ".", O_RDONLY | O_DIRECTORY);
     if (fd < 0) throw diskError(fd, "list", path);
     const items = sys.list(fd);
+    const moved = dir !== null && !this.#leadsTo(dir, fd);
     sys.close(fd);
     if (typeof items === "number") throw diskError(items, "list", path);
+    // What was made in it at its new place does not belong here.
+    if (moved) throw diskError(-ENOENT, "list", path);
     return dir === null ? items.filter((item) => item.name !== RESERVED_NAME) : items;
+  }
+
+  /** Whether the directory at `path` is the one that is open as `fd`. */
+  #leadsTo(path: SyncPath, fd: number): boolean {
+    const now = this.#sys.openBeneath(this.#rootFd, path, O_PATH | O_DIRECTORY);
+    if (now < 0) return false;
+    const there = this.#sys.owner(now);
+    this.#sys.close(now);
+    const known = this.#sys.owner(fd);
+    return typeof there !== "number" && typeof known !== "number" && there.ino === known.ino &&
+      there.device === known.device;
+  }
+
+  isStill(path: SyncPath, seen: Stat): boolean {
+    const dir = parentOf(path);
+    const sys = this.#sys;
+    if (dir === null) return this.#isAt(this.#rootFd, path, seen);
+    const fd = sys.openBeneath(this.#rootFd, dir, O_PATH | O_DIRECTORY);
+    if (fd < 0) return false;
+    const still = this.#isAt(fd, nameOf(path), seen);
+    sys.close(fd);
+    return still;
+  }
+
+  #isAt(dirFd: number, name: string, seen: Stat): boolean {
+    const stat = this.#sys.stat(dirFd, name);
+    return typeof stat !== "number" && sameStat(stat, seen);
   }
 
   /** A folder that was moved, deleted or unmounted must not be taken for an emptied one, nor be written to. */

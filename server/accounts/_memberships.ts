@@ -1,5 +1,6 @@
 /** What each user may do in each folder, worked out once after each change. */
 import { type Grant, Rights, type Rule, rulesFor } from "../../core/access.ts";
+import type { SyncPath } from "../../core/path.ts";
 import { EVERYTHING, type Membership } from "./accounts.ts";
 import type { Tables } from "./_tables.ts";
 import { viewOf } from "./_view.ts";
@@ -8,6 +9,8 @@ import { viewOf } from "./_view.ts";
 interface Index {
   readonly groups: ReadonlyMap<string, ReadonlySet<string>>;
   readonly grants: ReadonlyMap<string, readonly Grant[]>;
+  /** Folders with grants for a part of them. */
+  readonly parted: ReadonlySet<string>;
 }
 
 const NO_GROUPS: ReadonlySet<string> = new Set();
@@ -47,6 +50,17 @@ export class Memberships {
     return membership;
   }
 
+  /** See {@link Accounts.opens}. */
+  opens(folder: string, from: SyncPath, to: SyncPath): boolean {
+    const { parted } = this.#index ??= indexOf(this.#tables);
+    if (!parted.has(folder)) return false;
+    return this.#tables.user.values().some(({ name, owner }) => {
+      if (owner) return false;
+      const rights = this.of(name, folder)?.rights ?? new Rights(this.rulesOf(name, folder));
+      return rights.opens(from, to);
+    });
+  }
+
   rulesOf(user: string, folder: string): Rule[] {
     const { groups, grants } = this.#index ??= indexOf(this.#tables);
     const mine = groups.get(user) ?? NO_GROUPS;
@@ -76,7 +90,10 @@ function indexOf(tables: Tables): Index {
     tables.grant.values(),
     ({ folder, subject }) => `${folder}\0${subject.kind}\0${subject.name}`,
   );
-  return { groups, grants };
+  const parted = new Set(
+    tables.grant.values().filter(({ prefix }) => prefix !== null).map(({ folder }) => folder),
+  );
+  return { groups, grants, parted };
 }
 
 function isSame(a: Membership, b: Membership): boolean {

@@ -304,6 +304,10 @@ export class AccountBook implements Accounts {
     return this.#memberships.of(user, folder);
   }
 
+  opens(folder: string, from: SyncPath, to: SyncPath): boolean {
+    return this.#memberships.opens(folder, from, to);
+  }
+
   onChange(listener: () => void): () => void {
     const own = () => listener();
     this.#listeners.add(own);

@@ -143,6 +143,12 @@ export interface Accounts {
   membership(user: string, folder: string): Membership | null;
 
   /**
+   * Whether any user, also a disabled one, may read something at or below `to` that it may not read at the same place
+   * at or below `from`.
+   */
+  opens(folder: string, from: SyncPath, to: SyncPath): boolean;
+
+  /**
    * Calls `listener` after every change, in this process, with what changed already in force; not for
    * {@link noteSeen}. @returns what ends that
    */

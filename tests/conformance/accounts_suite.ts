@@ -323,6 +323,23 @@ export function accountsSuite(what: string, make: () => AccountsPlace): void {
     assertEquals(s.accounts.grants(), []);
   });
 
+  test("a move opens something if anybody but the owner comes to read more, a disabled user too", (s) => {
+    const opens = (folder: string) => s.accounts.opens(folder, parsePath("a/x"), parsePath("b/x"));
+    s.allow(user("ann"), "/ read");
+    assertEquals(opens(MAIN_FOLDER), false);
+    s.accounts.setMember("staff", "ben", true);
+    s.allow(group("staff"), "b read");
+    assertEquals([opens(MAIN_FOLDER), opens("photos"), opens("none")], [true, false, false]);
+    s.accounts.disableUser("ben", true);
+    assertEquals(opens(MAIN_FOLDER), true);
+    s.allow(user("ben"), "a read");
+    assertEquals(opens(MAIN_FOLDER), false);
+    s.allow(user("ann"), "a none");
+    assertEquals(opens(MAIN_FOLDER), true);
+    s.accounts.setOwner("ann");
+    assertEquals(opens(MAIN_FOLDER), false);
+  });
+
   test("grants are listed by folder, prefix and subject", (s) => {
     s.allow(user("ben"), "docs read");
     s.allow(user("ann"), "docs read");

@@ -272,6 +272,36 @@ function confinement(test: Test): void {
     assertEquals(disk.stat(p("target"))!.mode, 0o644);
   });
 
+  test("what was seen is still there only untouched, and by the same path", ({ disk, user }) => {
+    user.mkdir("d");
+    user.mkdir("d/sub");
+    user.write("d/f", "text");
+    user.symlink("f", "d/l");
+    user.write("top", "text");
+    const seen = (path: string) => disk.stat(p(path))!;
+    const [f, l, sub, top] = ["d/f", "d/l", "d/sub", "top"].map(seen) as [Stat, Stat, Stat, Stat];
+    const still = () => [
+      disk.isStill(p("d/f"), f),
+      disk.isStill(p("d/l"), l),
+      disk.isStill(p("d/sub"), sub),
+      disk.isStill(p("top"), top),
+    ];
+    assertEquals(still(), [true, true, true, true]);
+    // Within one burst of work, in which directories are kept open.
+    user.rename("d", "e");
+    assertEquals(still(), [false, false, false, true]);
+    user.symlink("e", "d");
+    assertEquals(still(), [false, false, false, true]);
+    user.remove("d");
+    user.rename("e", "d");
+    assertEquals(still(), [true, true, true, true]);
+    user.write("d/f", "other text");
+    user.remove("top");
+    assertEquals(still(), [false, true, true, false]);
+    assertEquals(disk.isStill(p("d/f"), seen("d/f")), true);
+    assertEquals(disk.isStill(p("none/f"), seen("d/f")), false);
+  });
+
   test("a directory that moved away meanwhile is not written to", async ({ disk, user }) => {
     user.mkdir("d");
     put(disk, p("d/one"), "1");

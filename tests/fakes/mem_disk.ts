@@ -139,6 +139,15 @@ export class MemDisk implements Disk {
     }
   }
 
+  isStill(path: SyncPath, seen: Stat): boolean {
+    try {
+      return sameStat(this.#look(path)?.stat() ?? null, seen);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return false;
+    }
+  }
+
   readLink(path: SyncPath): string {
     this.#check("readLink", "read", path);
     const inode = this.#need(path, "read");

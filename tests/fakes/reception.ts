@@ -67,7 +67,13 @@ export class Reception {
   addFolder(name: string, contents = new MemContents()): Folder {
     const { clock } = this;
     const records = new MemRecords(new SeededRandom(BigInt(this.folders.size + 7)), clock);
-    const folder = new Folder({ records, contents, clock, onCommit: () => {} });
+    const folder = new Folder({
+      records,
+      contents,
+      clock,
+      onCommit: () => {},
+      opens: (from, to) => this.accounts.opens(name, from, to),
+    });
     this.folders.set(name, folder);
     return folder;
   }

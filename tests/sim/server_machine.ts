@@ -119,7 +119,15 @@ export class ServerMachine {
     disk.clearStage(() => true);
     const records = mortal(this.records, life);
     const contents = mortal(this.contents, life);
-    const folder = ports.folder(new Folder({ records, contents, clock, onCommit }));
+    const folder = ports.folder(
+      new Folder({
+        records,
+        contents,
+        clock,
+        onCommit,
+        opens: (from, to) => this.accounts.opens(MAIN_FOLDER, from, to),
+      }),
+    );
     const engine = new Engine({
       disk,
       state: ports.state(mortal(this.state, life)),
