@@ -14,6 +14,10 @@ const MAPPED_BYTES_MIN = 128 * 1024;
 const ARENAS_MAX = 2;
 /** Bytes of buffers between two collections of the young: less is not worth a millisecond. */
 const COLLECT_BYTES = 8 * 1024 * 1024;
+/** After so many bytes, what outlived those collections and is dead by now is collected, too, once there is quiet. */
+const TIDY_BYTES = 64 * 1024 * 1024;
+/** ms */
+const QUIET_MS = 1000;
 
 /** Has freed memory go back to the system, for a program that runs long. Does nothing where the C library differs. */
 export function returnFreedMemory(): void {
@@ -24,16 +28,52 @@ export function returnFreedMemory(): void {
   libc.mallopt(M_ARENA_MAX, ARENAS_MAX);
 }
 
-type Collect = (options: { type: "minor" }) => void;
+type Collect = (options: { type: "minor" | "major" }) => void;
+
+/** Notes how much was used up, and collects now and then. */
+export class Tidier {
+  readonly #collect: Collect;
+  readonly #quietMs: number;
+  /** Since the last collection of the young, and of everything. */
+  #young = 0;
+  #all = 0;
+  #waiting = false;
+
+  /** @param quietMs how long nothing must be used up before everything is collected */
+  constructor(collect: Collect, quietMs = QUIET_MS) {
+    this.#collect = collect;
+    this.#quietMs = quietMs;
+  }
+
+  note(bytes: number): void {
+    this.#young += bytes;
+    this.#all += bytes;
+    if (this.#young >= COLLECT_BYTES) {
+      this.#young = 0;
+      this.#collect({ type: "minor" });
+    }
+    if (this.#all >= TIDY_BYTES && !this.#waiting) this.#awaitQuiet();
+  }
+
+  #awaitQuiet(): void {
+    const before = this.#all;
+    this.#waiting = true;
+    const timer = setTimeout(() => {
+      this.#waiting = false;
+      if (this.#all !== before) return this.#awaitQuiet();
+      this.#young = this.#all = 0;
+      this.#collect({ type: "major" });
+    }, this.#quietMs);
+    // Nothing waits for this.
+    Deno.unrefTimer(timer);
+  }
+}
 
 /** There with V8's flag `--expose-gc`. */
-const collect: Collect | undefined = (globalThis as { gc?: Collect }).gc;
-let unseen = 0;
+const { gc } = globalThis as { gc?: Collect };
+const tidier = gc === undefined ? null : new Tidier(gc);
 
 /** Notes that buffers of `bytes` were used up; now and then frees what is dead of them. */
 export function noteUsedUp(bytes: number): void {
-  unseen += bytes;
-  if (unseen < COLLECT_BYTES) return;
-  unseen = 0;
-  collect?.({ type: "minor" });
+  tidier?.note(bytes);
 }

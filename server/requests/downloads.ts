@@ -5,6 +5,7 @@ import { packBlock } from "../../protocol/block.ts";
 import { dataMessages } from "../../protocol/data_stream.ts";
 import { BLOCK_BYTES_MAX } from "../../protocol/limits.ts";
 import type { Download, Fetch } from "../../protocol/messages.ts";
+import { noteUsedUp } from "../../system/memory.ts";
 import { Refused } from "../refuse.ts";
 import type { RequestContext } from "./context.ts";
 
@@ -21,6 +22,7 @@ export async function download(context: RequestContext, id: number, { items }: D
     bytes += content?.length ?? 0;
     const last = i === items.length - 1;
     if (bytes < BLOCK_BYTES_MAX && !last) continue;
+    noteUsedUp(bytes);
     const answer = { type: "contents", sizes, block: packBlock(parts), last } as const;
     [sizes, parts, bytes] = [[], [], 0];
     await send(id, answer);

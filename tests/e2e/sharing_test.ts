@@ -377,7 +377,7 @@ function* walk(root: string, dir: string): Generator<string> {
 async function teams(world: World): Promise<Record<Team, { person: Person; proxy: RecordingProxy }>> {
   await world.startServer();
   for (const area of AREAS) Deno.mkdirSync(world.path(`server_files/${area}`), { recursive: true });
-  await owner(world, "status server_files");
+  await world.inSync();
   for (const team of ["red", "blue"]) await owner(world, `group add ${team}`);
   for (const grant of GRANTS) await owner(world, `grant ${grant}`);
   const join = async (team: Team) => {
