@@ -2,23 +2,12 @@
  * Looks at the folder and reports what differs from the synced tree. A look may cover everything or a few paths;
  * it works in slices so that the event loop stays responsive, and it never changes anything.
  */
-import { chunkContent, type ChunkList, SINGLE_CHUNK_MAX, singleChunkId } from "../core/chunk.ts";
-import { clampMtime, type ContentId, type Entry, MODE_MASK } from "../core/entry.ts";
-import { modeFromShared } from "../core/shared_mode.ts";
 import type { Levels } from "../core/ignore.ts";
-import {
-  ancestorsOf,
-  joinPath,
-  LINK_TARGET_BYTES_MAX,
-  parentOf,
-  type SyncPath,
-  utf8Length,
-} from "../core/path.ts";
-import type { Clock } from "../system/clock.ts";
-import { DiskError, type ReadDisk, type ReadHandle, sameStat, type Stat } from "../system/disk.ts";
+import { ancestorsOf, joinPath, parentOf, type SyncPath } from "../core/path.ts";
+import { DiskError, sameStat, type Stat } from "../system/disk.ts";
 import type { Ignoring } from "./ignoring.ts";
+import { PathReader, type ReadSource } from "./path_reader.ts";
 import type { RulesTrouble } from "./rule_files.ts";
-import type { Found, SyncedNode, Trees } from "./trees.ts";
 
 /** Where to look: everything, or single paths; `deep` includes all below. */
 export interface LookRequest {
@@ -26,17 +15,10 @@ export interface LookRequest {
   readonly paths: ReadonlyMap<SyncPath, "shallow" | "deep">;
 }
 
-export interface LookContext {
-  readonly disk: ReadDisk;
-  readonly trees: Trees;
-  readonly clock: Clock;
+export interface LookContext extends ReadSource {
   readonly signal: AbortSignal;
   /** Paths that are being transferred right now and are left alone. */
   readonly isBusy: (path: SyncPath) => boolean;
-  /** Bytes of small files that may be kept for their upload. */
-  readonly keptBytesMax: number;
-  /** The chunk list of a synced large content. */
-  readonly chunks: (path: SyncPath) => ChunkList | null;
   /** Called for each change that was found. */
   readonly onFound: (path: SyncPath) => void;
   /** Called between slices; resolves when the look may go on, with whether the kept bytes were taken. */
@@ -80,19 +62,15 @@ class Look {
   readonly #reported = new Set<string>();
   #rootUnlisted = false;
   #sliceStart: number;
-  #keptBytes = 0;
   #directories = 0;
-  #byInode: Map<number, SyncPath> | null = null;
-  /** The group's bits are the folder's, not the file's. */
-  readonly #shared: boolean;
-  readonly #buffer = new Uint8Array(SINGLE_CHUNK_MAX + 1);
+  readonly #reader: PathReader;
   readonly #ignoring: Ignoring | null;
 
   constructor(context: LookContext) {
     this.#context = context;
     this.#ignoring = context.ignoring ?? null;
     this.#sliceStart = context.clock.monotonic();
-    this.#shared = context.disk.groupShared;
+    this.#reader = new PathReader(context, this.#generation);
   }
 
   async run(request: LookRequest): Promise<LookOutcome> {
@@ -242,12 +220,10 @@ class Look {
     }
     if (noted && !noted.racy && sameStat(noted.stat, stat)) return;
     try {
-      const found = await this.#read(path, stat, node);
-      if (found === null) return;
-      if (!this.#context.disk.isStill(path, found.stat)) {
-        this.#unsteady.add(path);
-        return;
-      }
+      const reading = await this.#reader.read(path, stat, node);
+      if ("problem" in reading) return this.#problem(path, reading.problem);
+      if ("unsteady" in reading) return void this.#unsteady.add(path);
+      const { found } = reading;
       this.#clearProblem(path);
       if (trees.noteFound(path, found)) this.#context.onFound(path);
     } catch (error) {
@@ -263,158 +239,6 @@ class Look {
       return;
     }
     this.#problem(path, error.message);
-  }
-
-  async #read(path: SyncPath, stat: Stat, node: SyncedNode | undefined): Promise<Found | null> {
-    const { disk } = this.#context;
-    const seen = this.#generation;
-    if (stat.kind === "dir") {
-      return {
-        entry: { kind: "dir", mode: this.#modeOf(path, stat, node) },
-        stat,
-        racy: false,
-        bytes: null,
-        chunks: null,
-        seen,
-      };
-    }
-    if (stat.kind === "link") {
-      const target = disk.readLink(path);
-      const reason = linkProblem(target);
-      if (reason !== null) {
-        this.#problem(path, `Cannot sync "${path}": ${reason}`);
-        return null;
-      }
-      return {
-        entry: { kind: "link", target },
-        stat,
-        racy: this.#isRacy(stat),
-        bytes: null,
-        chunks: null,
-        seen,
-      };
-    }
-    if (stat.kind === "other") {
-      this.#problem(path, `Cannot sync "${path}": it is neither a file nor a directory nor a link`);
-      return null;
-    }
-    const moved = node === undefined ? this.#movedHere(stat) : null;
-    return moved ?? await this.#readFile(path, node);
-  }
-
-  /**
-   * A file that was moved with its directory is untouched: its inode, times and size are those of a path that is known.
-   * (Moving the file itself changes its ctime, so that one is read.)
-   */
-  #movedHere(stat: Stat): Found | null {
-    const from = this.#inodes().get(stat.ino);
-    const node = from === undefined ? undefined : this.#context.trees.synced.get(from);
-    if (node === undefined || node.entry.kind !== "file" || !sameStat(node.stat, stat)) return null;
-    const large = node.entry.size > SINGLE_CHUNK_MAX;
-    const chunks = large ? this.#context.chunks(from!) : null;
-    return large && chunks === null
-      ? null
-      : { entry: node.entry, stat, racy: false, bytes: null, chunks, seen: this.#generation };
-  }
-
-  /**
-   * The bits that the user means: where the disk stored other bits than were agreed on (a shared folder adds group
-   * bits), they count as unchanged as long as the disk says the same.
-   */
-  #modeOf(path: SyncPath, stat: Stat, node: SyncedNode | undefined): number {
-    const known = node?.entry;
-    if (
-      node?.stat && known !== undefined && known.kind !== "link" && node.stat.mode === stat.mode &&
-      node.stat.kind === stat.kind
-    ) {
-      return known.mode;
-    }
-    const mode = stat.mode & MODE_MASK;
-    if (!this.#shared) return mode;
-    const entry = known ?? this.#entryOfMoved(stat) ?? this.#context.trees.remote.get(path)?.entry ?? null;
-    const same = entry !== null && entry.kind === stat.kind && entry.kind !== "link";
-    return modeFromShared(mode, same ? entry.mode : null);
-  }
-
-  /** What was agreed on for something that seems to have come here from another path. */
-  #entryOfMoved(stat: Stat): Entry | null {
-    const from = this.#inodes().get(stat.ino);
-    const node = from === undefined ? undefined : this.#context.trees.synced.get(from);
-    if (node === undefined || node.stat?.kind !== stat.kind) return null;
-    const same = stat.kind === "dir" || (node.stat.size === stat.size && node.stat.mtimeUs === stat.mtimeUs);
-    return same ? node.entry : null;
-  }
-
-  /** Synced files and directories by inode, made when the first unknown one is met. */
-  #inodes(): ReadonlyMap<number, SyncPath> {
-    if (this.#byInode !== null) return this.#byInode;
-    this.#byInode = new Map();
-    for (const [path, node] of this.#context.trees.synced) {
-      if (node.stat !== null && node.entry.kind !== "link") this.#byInode.set(node.stat.ino, path);
-    }
-    return this.#byInode;
-  }
-
-  async #readFile(path: SyncPath, node: SyncedNode | undefined): Promise<Found | null> {
-    const handle = this.#context.disk.open(path);
-    try {
-      const before = handle.stat();
-      const content = before.size <= SINGLE_CHUNK_MAX
-        ? this.#readSmall(handle)
-        : await this.#readLarge(handle);
-      const after = handle.stat();
-      if (content === null || content.size !== after.size || !sameStat(before, after)) {
-        this.#unsteady.add(path);
-        return null;
-      }
-      const entry: Entry = {
-        kind: "file",
-        size: content.size,
-        mtime: mtimeOf(after, node),
-        // Of the same moment as the stat that is remembered, or a change between listing and reading stays unseen.
-        mode: this.#modeOf(path, after, node),
-        content: content.id,
-      };
-      const { bytes, chunks } = content;
-      return { entry, stat: after, racy: this.#isRacy(after), bytes, chunks, seen: this.#generation };
-    } finally {
-      handle.close();
-    }
-  }
-
-  #readSmall(handle: ReadHandle): ReadContent | null {
-    let size = 0;
-    for (;;) {
-      const n = handle.read(this.#buffer.subarray(size), size);
-      if (n === 0) break;
-      size += n;
-      if (size > SINGLE_CHUNK_MAX) return null;
-    }
-    const view = this.#buffer.subarray(0, size);
-    const kept = this.#keptBytes + size <= this.#context.keptBytesMax;
-    if (kept) this.#keptBytes += size;
-    return { size, id: singleChunkId(view), bytes: kept ? view.slice() : null, chunks: null };
-  }
-
-  async #readLarge(handle: ReadHandle): Promise<ReadContent> {
-    const cutter = chunkContent((into, offset) => handle.read(into, offset));
-    for (;;) {
-      const step = cutter.next();
-      if (step.done) {
-        const chunks = step.value;
-        const size = chunks.totalSize();
-        if (size > SINGLE_CHUNK_MAX) return { size, id: chunks.contentId(), bytes: null, chunks };
-        // It shrank while it was read; the caller compares the size.
-        return { size: -1, id: "" as ContentId, bytes: null, chunks: null };
-      }
-      await this.#context.clock.yield();
-    }
-  }
-
-  /** A later change shows in the ctime, which nobody can set, unless it comes within the same tick. */
-  #isRacy(stat: Stat): boolean {
-    const { clock, disk } = this.#context;
-    return Math.abs(clock.now() * 1000 - stat.ctimeUs) < disk.racyWindowUs;
   }
 
   /** What is known, lies below a walked directory and was not met, is gone. */
@@ -510,28 +334,7 @@ class Look {
     const { clock } = this.#context;
     if (clock.monotonic() - this.#sliceStart < SLICE_MS) return;
     await clock.yield();
-    if (await this.#context.onSlice()) this.#keptBytes = 0;
+    if (await this.#context.onSlice()) this.#reader.forgetKept();
     this.#sliceStart = clock.monotonic();
   }
-}
-
-interface ReadContent {
-  readonly size: number;
-  readonly id: ContentId;
-  readonly bytes: Uint8Array | null;
-  readonly chunks: ChunkList | null;
-}
-
-/** The time that the user means; the same rule for disks that store times coarsely. */
-function mtimeOf(stat: Stat, node: SyncedNode | undefined): number {
-  if (node?.stat && node.entry.kind === "file" && node.stat.mtimeUs === stat.mtimeUs) return node.entry.mtime;
-  return clampMtime(stat.mtimeUs / 1000);
-}
-
-function linkProblem(target: string): string | null {
-  if (target === "") return "the link is empty";
-  if (!target.isWellFormed()) return "the link's text is not UTF-8";
-  return utf8Length(target) > LINK_TARGET_BYTES_MAX
-    ? `the link is longer than ${LINK_TARGET_BYTES_MAX} bytes`
-    : null;
 }
