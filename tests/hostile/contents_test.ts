@@ -91,7 +91,7 @@ class Large {
   }
 
   messages(): Data[] {
-    return [...dataMessages({
+    const messages = dataMessages({
       chunks: this.chunks,
       base: null,
       first: 0,
@@ -100,7 +100,8 @@ class Large {
         into.set(part);
         return part.length;
       },
-    })];
+    });
+    return Array.from(messages, (message) => structuredClone(message));
   }
 
   /** As an honest server. */
