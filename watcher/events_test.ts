@@ -1,7 +1,7 @@
 /** The real thing: real events of real directories, and a reader that only looks where it is told. */
 import { assert, assertEquals } from "@std/assert";
 import type { SyncPath } from "../core/path.ts";
-import { SeededRandom } from "../tests/fakes/seeded_random.ts";
+import { SeededRandom, seedForRun } from "../tests/fakes/seeded_random.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Dirty } from "./dirty.ts";
 import { startWatcher, type Watcher } from "./watcher.ts";
@@ -363,8 +363,8 @@ test("when the kernel's queue overflows everything is looked at", async (folder)
 });
 
 test("whatever happens to files and directories, a reader who looks where told knows it all", async (folder) => {
-  const seed = Deno.env.get("FSYNC_SEED") ?? String(crypto.getRandomValues(new Uint32Array(1))[0]);
-  const random = new SeededRandom(BigInt(seed));
+  const seed = seedForRun();
+  const random = new SeededRandom(seed);
   const chaos = new Chaos(folder, random);
   for (let round = 0; round < 20; round++) {
     for (let i = 0; i < 40; i++) {
@@ -379,7 +379,7 @@ test("whatever happens to files and directories, a reader who looks where told k
 });
 
 test("the same, while another process does it", async (folder) => {
-  const seed = Number(Deno.env.get("FSYNC_SEED") ?? crypto.getRandomValues(new Uint16Array(1))[0]);
+  const seed = Number(seedForRun() % 65_536n);
   const script = `set +e; RANDOM=${seed}; names=(a b c)
     place() { at=root; for ((n = RANDOM % 4; n >= 0; n--)); do at=$at/\${names[RANDOM % 3]}; done; }
     for i in {1..500}; do

@@ -10,7 +10,7 @@ const STEPS = 40;
 
 const seed = seedForRun();
 
-worldTest(`random changes everywhere come to one end (SEED=${seed})`, async (world) => {
+worldTest(`random changes everywhere come to one end (seed ${seed})`, async (world) => {
   const random = new SeededRandom(seed);
   await world.startServer();
   await Promise.all(["a", "b", "c"].map((name) => world.startWatch(name)));

@@ -1,6 +1,6 @@
 /** A workgroup on the real program: people on other machines with different rights in one folder. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { SeededRandom } from "../fakes/seeded_random.ts";
+import { SeededRandom, seedForRun } from "../fakes/seeded_random.ts";
 import { invite, owner, Person } from "./_person.ts";
 import type { Program } from "./_program.ts";
 import { RecordingProxy } from "./_proxy.ts";
@@ -428,7 +428,7 @@ worldTest(
   { server: ["--no-tls"] },
 );
 
-const SEED = Number(Deno.env.get("FSYNC_SEED") ?? Date.now() % 2 ** 31);
+const SEED = seedForRun();
 
 worldTest(
   `of what one group may not read, nothing comes to its members: no name, no content (seed ${SEED})`,
@@ -437,7 +437,7 @@ worldTest(
     await using reds = red.proxy;
     await using blues = blue.proxy;
     const proxies = { red: reds, blue: blues };
-    const workers = (["red", "blue"] as const).map((team, i) => new Worker(world, team, BigInt(SEED + i)));
+    const workers = (["red", "blue"] as const).map((team, i) => new Worker(world, team, SEED + BigInt(i)));
     const watches = [await red.person.watch("red"), await blue.person.watch("blue")];
     const same = async () => {
       let lines: string[] = [];
@@ -450,7 +450,7 @@ worldTest(
       });
     };
     await same();
-    const chance = new SeededRandom(BigInt(SEED + 7));
+    const chance = new SeededRandom(SEED + 7n);
     for (let phase = 0; phase < 4; phase++) {
       for (let n = 0; n < 40; n++) workers[chance.int(2)]!.step();
       await same();

@@ -96,11 +96,13 @@ export class SeededRandom implements Random {
   }
 }
 
-/** A fresh seed, or the one in the environment variable `SEED`. Print it when a test fails. */
+/**
+ * The seed of a random test: always the same, so that what passed once passes again; another one by the environment
+ * variable `FSYNC_SEED`, and a fresh one by `FSYNC_SEED=random`. Print it when a test fails.
+ */
 export function seedForRun(): bigint {
-  const given = Deno.env.get("SEED");
-  if (given) return BigInt(given);
-  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
+  const given = Deno.env.get("FSYNC_SEED") ?? "1";
+  return given === "random" ? BigInt(crypto.getRandomValues(new Uint32Array(1))[0]!) : BigInt(given);
 }
 
 function splitmix(state: bigint): { state: bigint; value: bigint } {

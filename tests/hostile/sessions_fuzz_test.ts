@@ -1,7 +1,7 @@
 /**
  * MC30: damaged and spliced frames of recorded conversations, at the server and at the client, before and after signing in.
  * Whatever comes, nothing fails in a way that nobody foresaw, nothing hangs or grows, and the store is whole.
- * `FSYNC_FUZZ_RUNS` sets how many frames, `FSYNC_FUZZ_SEED` which.
+ * `FSYNC_FUZZ_RUNS` sets how many frames, `FSYNC_SEED` which.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../../client/engine.ts";
@@ -26,13 +26,13 @@ import { noise } from "../conformance/contents_suite.ts";
 import { MemAccounts } from "../fakes/mem_accounts.ts";
 import { memLinkPair } from "../fakes/mem_link.ts";
 import { MemState } from "../fakes/mem_state.ts";
-import { SeededRandom } from "../fakes/seeded_random.ts";
+import { SeededRandom, seedForRun } from "../fakes/seeded_random.ts";
 import { OpenStore, StorePlace } from "../fakes/store_place.ts";
 import { chanceOf, DAMAGES } from "../fuzz/damage.ts";
 import frames from "../vectors/frames.json" with { type: "json" };
 
 const RUNS = Number(Deno.env.get("FSYNC_FUZZ_RUNS") ?? 100_000);
-const SEED = Number(Deno.env.get("FSYNC_FUZZ_SEED") ?? Date.now() % 2 ** 31);
+const SEED = Number(seedForRun());
 /** Frames that go down one conversation, unless it ends before. */
 const FRAMES_EACH = 25;
 /** One conversation in so many is that of a stranger. */
@@ -256,7 +256,7 @@ async function drain(link: Link): Promise<number> {
 }
 
 function describe(sent: number, last: readonly Uint8Array[]): string {
-  return `after ${sent} frames, FSYNC_FUZZ_SEED=${SEED}, the last: ${
+  return `after ${sent} frames, FSYNC_SEED=${SEED}, the last: ${
     last.slice(-3).map((frame) => frame.toHex().slice(0, 400))
   }`;
 }
