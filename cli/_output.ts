@@ -141,8 +141,17 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${bytes} B` : `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
+let lastTime = { second: NaN, text: "" };
+
 /** `Mon Apr 7 13:11:05 2025`, local time. */
 export function formatTime(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  // A line for each of thousands of files, and the calendar is slow.
+  if (second !== lastTime.second) lastTime = { second, text: calendarTime(ms) };
+  return lastTime.text;
+}
+
+function calendarTime(ms: number): string {
   const date = new Date(ms);
   const [day, month, dayOfMonth, year] = date.toDateString().split(" ");
   const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, "0"))

@@ -6,7 +6,7 @@ import type { Levels } from "../core/ignore.ts";
 import { ancestorsOf, joinPath, parentOf, type SyncPath } from "../core/path.ts";
 import { DiskError, sameStat, type Stat } from "../system/disk.ts";
 import type { Ignoring } from "./ignoring.ts";
-import { PathReader, type ReadSource } from "./path_reader.ts";
+import { PathReader, type Reading, type ReadSource, UNSTEADY } from "./path_reader.ts";
 import type { RulesTrouble } from "./rule_files.ts";
 
 /** Where to look: everything, or single paths; `deep` includes all below. */
@@ -37,6 +37,12 @@ export interface LookOutcome {
   readonly directories: number;
   /** Paths that are not ignored any more, and were not looked at. */
   readonly back: readonly SyncPath[];
+}
+
+interface Directory {
+  /** `null`: the root. */
+  readonly path: SyncPath | null;
+  readonly stat: Stat | null;
 }
 
 /** Work between two slices, milliseconds. */
@@ -75,7 +81,7 @@ class Look {
 
   async run(request: LookRequest): Promise<LookOutcome> {
     const all = this.#ignoring === null ? request.all : this.#ignoring.begin(request);
-    if (all) await this.#walk(null);
+    if (all) await this.#walk(null, null);
     else for (const [path, depth] of request.paths) await this.#lookAt(path, depth === "deep");
     const walkedAll = all && !this.#rootUnlisted;
     const back = this.#ignoring?.review(walkedAll, (dir) => this.#isProtected(dir)) ?? [];
@@ -109,7 +115,7 @@ class Look {
     const { trees } = this.#context;
     const before = trees.localEntry(path);
     await this.#examine(path, stat);
-    if (stat.kind === "dir" && (deep || before?.kind !== "dir")) await this.#walk(path);
+    if (stat.kind === "dir" && (deep || before?.kind !== "dir")) await this.#walk(path, stat);
     else if (stat.kind !== "dir" && before?.kind === "dir") this.#walked.add(path);
   }
 
@@ -151,21 +157,20 @@ class Look {
     }
   }
 
-  async #walk(from: SyncPath | null): Promise<void> {
-    const stack: (SyncPath | null)[] = [from];
+  /** @param at what stands at `from`, `null` for the root */
+  async #walk(from: SyncPath | null, at: Stat | null): Promise<void> {
+    const stack: Directory[] = [{ path: from, stat: at }];
     while (stack.length > 0) {
       if (this.#context.signal.aborted) {
         this.#protectAll();
         return;
       }
-      const dir = stack.pop()!;
-      const below = await this.#walkDir(dir);
-      for (const path of below) stack.push(path);
+      for (const below of await this.#walkDir(stack.pop()!)) stack.push(below);
     }
     if (from !== null) this.#walked.add(from);
   }
 
-  async #walkDir(dir: SyncPath | null): Promise<SyncPath[]> {
+  async #walkDir({ path: dir, stat }: Directory): Promise<Directory[]> {
     let items;
     try {
       items = this.#context.disk.list(dir);
@@ -186,7 +191,8 @@ class Look {
     }
     this.#directories++;
     if (dir !== null) this.#clearProblem(dir);
-    const below: SyncPath[] = [];
+    const below: Directory[] = [];
+    const readings: [SyncPath, Reading][] = [];
     for (const item of items) {
       if ("problem" in item) {
         this.#unsyncable(dir, item.name, item.problem);
@@ -200,45 +206,55 @@ class Look {
         continue;
       }
       if (this.#ignoring?.meet(path, item.stat.kind === "dir", levels) === false) continue;
-      await this.#examine(path, item.stat);
-      if (item.stat.kind === "dir") below.push(path);
+      const reading = await this.#read(path, item.stat);
+      if (reading !== null) readings.push([path, reading]);
+      if (item.stat.kind === "dir") below.push({ path, stat: item.stat });
     }
+    // What was made in it after it had been moved away does not belong here.
+    if (dir !== null && readings.length > 0 && !this.#context.disk.isStill(dir, stat!)) {
+      this.#unsteady.add(dir);
+      return [];
+    }
+    for (const [path, reading] of readings) this.#note(path, reading);
     this.#ignoring?.listed(dir, items);
     await this.#slice();
     return below;
   }
 
   async #examine(path: SyncPath, stat: Stat): Promise<void> {
+    const reading = await this.#read(path, stat);
+    if (reading === null) return;
+    const moved = "found" in reading && !this.#context.disk.isStill(path, reading.found.stat);
+    this.#note(path, moved ? UNSTEADY : reading);
+  }
+
+  /** `null`: it is as it was, or must be left alone. */
+  async #read(path: SyncPath, stat: Stat): Promise<Reading | null> {
     const { trees } = this.#context;
     const node = trees.synced.get(path);
     if (node !== undefined) node.seen = this.#generation;
     const noted = trees.local.get(path);
     if (noted) noted.seen = this.#generation;
-    if (this.#context.isBusy(path)) return;
+    if (this.#context.isBusy(path)) return null;
     if (noted === undefined && node !== undefined && node.stat !== null && sameStat(node.stat, stat)) {
-      return this.#clearProblem(path);
-    }
-    if (noted && !noted.racy && sameStat(noted.stat, stat)) return;
-    try {
-      const reading = await this.#reader.read(path, stat, node);
-      if ("problem" in reading) return this.#problem(path, reading.problem);
-      if ("unsteady" in reading) return void this.#unsteady.add(path);
-      const { found } = reading;
       this.#clearProblem(path);
-      if (trees.noteFound(path, found)) this.#context.onFound(path);
+      return null;
+    }
+    if (noted && !noted.racy && sameStat(noted.stat, stat)) return null;
+    try {
+      return await this.#reader.read(path, stat, node);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.#notRead(path, error);
+      return failure(error);
     }
   }
 
-  #notRead(path: SyncPath, error: DiskError): void {
-    // It vanished between the listing and now: the next look will see that.
-    if (error.code === "not_found" || error.code === "not_a_file" || error.code === "link_in_path") {
-      this.#unsteady.add(path);
-      return;
-    }
-    this.#problem(path, error.message);
+  #note(path: SyncPath, reading: Reading): void {
+    if ("problem" in reading) return this.#problem(path, reading.problem);
+    if ("unsteady" in reading) return void this.#unsteady.add(path);
+    this.#clearProblem(path);
+    const { trees, onFound } = this.#context;
+    if (trees.noteFound(path, reading.found)) onFound(path);
   }
 
   /** What is known, lies below a walked directory and was not met, is gone. */
@@ -337,4 +353,10 @@ class Look {
     if (await this.#context.onSlice()) this.#reader.forgetKept();
     this.#sliceStart = clock.monotonic();
   }
+}
+
+function failure({ code, message }: DiskError): Reading {
+  // It vanished between the listing and now: the next look will see that.
+  const vanished = code === "not_found" || code === "not_a_file" || code === "link_in_path";
+  return vanished ? UNSTEADY : { problem: message };
 }

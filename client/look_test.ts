@@ -169,7 +169,7 @@ for (const moved of ["file", "dir"] as const) {
     };
     const { unsteady } = await folder.look();
     folder.onOp = () => null;
-    assertEquals([...unsteady], ["shown/d/f"]);
+    assertEquals([...unsteady], [moved === "file" ? "shown/d/f" : "shown/d"]);
     assertEquals(folder.local().filter((line) => line.startsWith("shown/d/f")), []);
     await folder.look();
     assertEquals(folder.local().filter((line) => line.includes("/f")), [
@@ -177,6 +177,29 @@ for (const moved of ["file", "dir"] as const) {
     ]);
   });
 }
+
+Deno.test("look: what is made in a directory after it was moved away is not found at the old place", async () => {
+  const folder = new Folder();
+  const { user, disk } = folder;
+  user.mkdir("shown/d/sub");
+  user.mkdir("private");
+  const moving = new Proxy(disk, {
+    get(object, key) {
+      if (key !== "list") return Reflect.get(object, key).bind?.(object) ?? Reflect.get(object, key);
+      // The directory is open already, and leads there.
+      return (dir: SyncPath | null) => {
+        if (dir !== "shown/d/sub") return object.list(dir);
+        user.rename("shown/d", "private/d");
+        user.mkdir("private/d/sub/secret dir");
+        user.symlink("secret target", "private/d/sub/secret link");
+        return object.list(parsePath("private/d/sub"));
+      };
+    },
+  });
+  const { unsteady } = await folder.look(ALL, { disk: moving });
+  assertEquals([...unsteady].includes(parsePath("shown/d/sub")), true);
+  assertEquals(folder.local().filter((line) => line.includes("secret")), []);
+});
 
 Deno.test("look: a directory that cannot be listed is a problem and protects what it holds", async () => {
   const folder = await sampleFolder();

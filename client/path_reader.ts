@@ -20,7 +20,7 @@ export interface ReadSource {
 /** `unsteady`: it changed, or was moved away, while it was read. */
 export type Reading = { readonly found: Found } | { readonly problem: string } | { readonly unsteady: true };
 
-const UNSTEADY: Reading = { unsteady: true };
+export const UNSTEADY: Reading = { unsteady: true };
 
 interface ReadContent {
   readonly size: number;
@@ -56,13 +56,17 @@ export class PathReader {
   }
 
   /**
+   * Reads what stands at `path`. Whether its directory is still where it was, the caller has to ask afterwards.
+   *
    * @param stat of what stands there
    * @param node what was agreed on for the path
    * @throws {DiskError}
    */
   async read(path: SyncPath, stat: Stat, node: SyncedNode | undefined): Promise<Reading> {
     const reading = await this.#read(path, stat, node);
-    return "found" in reading && !this.#disk.isStill(path, reading.found.stat) ? UNSTEADY : reading;
+    if (!("found" in reading)) return reading;
+    // What is read from an open file may have been written to it at another place.
+    return sameStat(this.#disk.stat(path), reading.found.stat) ? reading : UNSTEADY;
   }
 
   async #read(path: SyncPath, stat: Stat, node: SyncedNode | undefined): Promise<Reading> {

@@ -69,7 +69,7 @@ export interface ReadDisk {
   /**
    * The names in `dir` (`null`: the root), with their stats, in no particular order. `.fsync` in the root is left out;
    * elsewhere it is an item with a problem. A name that vanishes meanwhile is left out.
-   * @throws {DiskError} not_found (also if `dir` was moved away meanwhile), not_a_directory, link_in_path, permission, io
+   * @throws {DiskError} not_found, not_a_directory, link_in_path, permission, io
    */
   list(dir: SyncPath | null): DirItem[];
   /** lstat; `null` if there is nothing (also if a parent is missing or is no directory).

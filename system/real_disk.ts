@@ -102,23 +102,9 @@ class RealDisk implements Disk {
     const fd = sys.openBeneath(this.#rootFd, dir ?? ".", O_RDONLY | O_DIRECTORY);
     if (fd < 0) throw diskError(fd, "list", path);
     const items = sys.list(fd);
-    const moved = dir !== null && !this.#leadsTo(dir, fd);
     sys.close(fd);
     if (typeof items === "number") throw diskError(items, "list", path);
-    // What was made in it at its new place does not belong here.
-    if (moved) throw diskError(-ENOENT, "list", path);
     return dir === null ? items.filter((item) => item.name !== RESERVED_NAME) : items;
-  }
-
-  /** Whether the directory at `path` is the one that is open as `fd`. */
-  #leadsTo(path: SyncPath, fd: number): boolean {
-    const now = this.#sys.openBeneath(this.#rootFd, path, O_PATH | O_DIRECTORY);
-    if (now < 0) return false;
-    const there = this.#sys.owner(now);
-    this.#sys.close(now);
-    const known = this.#sys.owner(fd);
-    return typeof there !== "number" && typeof known !== "number" && there.ino === known.ino &&
-      there.device === known.device;
   }
 
   isStill(path: SyncPath, seen: Stat): boolean {

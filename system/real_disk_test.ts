@@ -149,31 +149,6 @@ Deno.test("real disk: a file saved into a directory between looking and replacin
   Deno.removeSync(root, { recursive: true });
 });
 
-Deno.test("real disk: what is made in a directory that was moved away while it is listed, is not listed", () => {
-  const root = Deno.makeTempDirSync();
-  const user = new RealUser(root);
-  let act = () => {};
-  const sys = instead(libc, {
-    list(fd) {
-      act();
-      return libc.list(fd);
-    },
-  });
-  const disk = openDisk(root, { sys });
-  for (const dir of ["d", "d/sub", "private"]) user.mkdir(dir);
-  user.write("d/sub/shown", "");
-  assertEquals(disk.list(p("d/sub")).map(({ name }) => name), ["shown"]);
-  act = () => {
-    user.rename("d", "private/d");
-    user.write("private/d/sub/secret", "");
-  };
-  assertEquals(code(() => disk.list(p("d/sub"))), "not_found");
-  act = () => {};
-  assertEquals(disk.list(p("private/d/sub")).map(({ name }) => name).sort(), ["secret", "shown"]);
-  disk.close();
-  Deno.removeSync(root, { recursive: true });
-});
-
 Deno.test("real disk: an edit between looking and removing is given back", () => {
   const root = Deno.makeTempDirSync();
   const user = new RealUser(root);
