@@ -163,9 +163,20 @@ export class StageArea {
     }
     return new LargeStage(sys, fd, path, stat.size, (meta) => {
       const result = this.#finish(fd, meta);
+      if (result === -EPERM) return this.#ownCopy(fd, name, meta).seal();
       if (result < 0) throw diskError(result, "finish", path);
       return new StagedThing(name, "file", meta.mode & MODE_MASK).seal();
     });
+  }
+
+  /** In place of what another member of the group began: bits and time are for its owner alone to set. */
+  #ownCopy(fd: number, name: string, meta: Meta): StagedThing {
+    const path = `${STAGE_PATH}/${name}`;
+    const stat = this.#sys.fstat(fd);
+    if (typeof stat === "number") throw diskError(stat, "look at", path);
+    const copied = this.copy(fd, stat.size, meta, path);
+    this.#sys.unlink(this.fd, name);
+    return copied;
   }
 
   /** Stages a file of the private area. */
