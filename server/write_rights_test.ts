@@ -231,14 +231,17 @@ Deno.test("write rights: what the store failed with is told as it is only to who
   const ben = hub.client("ben", rightsOf({ "": "write", hidden: "read" }));
   const answers: string[] = [];
   for (const client of [hub.olga, ben]) {
-    records.failNextCommit = new RecordsError("no_space", 'Cannot write "/srv/private/server.db": disk full');
+    records.failNextCommit = new RecordsError(
+      "io",
+      'Cannot write "/srv/private/server.db": input/output error',
+    );
     const { item, bytes } = fileOf("f", "1");
     const answer = await client.one({ type: "upload", items: [item], block: packBlock([bytes!]) }, "results");
     answers.push(answer.type === "error" ? `${answer.code}: ${answer.message}` : answer.type);
   }
   assertEquals(answers, [
-    'noSpace: Cannot write "/srv/private/server.db": disk full',
-    "noSpace: Cannot do that: the server has no room",
+    'internal: Cannot write "/srv/private/server.db": input/output error',
+    "internal: Cannot do that: the server failed",
   ]);
 });
 

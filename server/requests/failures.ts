@@ -18,13 +18,14 @@ export function answerFor(error: unknown, rights: Rights): ErrorMessage | null {
   const code = codeOf(error);
   if (code === null || !(error instanceof Error)) return null;
   // What the store says names files of the server, and perhaps contents of others.
+  if (code === "noSpace") return failed(code, GENERAL.get(code)!, "its owner has to make room");
   if (!rights.allowsTree(null, "write")) return failed(code, GENERAL.get(code)!, "");
   return failed(code, error.message, error instanceof RecordsError ? error.hint : "");
 }
 
 const GENERAL: ReadonlyMap<ErrorCode, string> = new Map([
   ["corrupt", "Cannot do that: a content is not what it should be"],
-  ["noSpace", "Cannot do that: the server has no room"],
+  ["noSpace", "Cannot store more: no space is left on the server"],
   ["limit", "Cannot do that: too much is under way already"],
   ["internal", "Cannot do that: the server failed"],
 ]);

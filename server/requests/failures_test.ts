@@ -10,11 +10,9 @@ const FILE = "/srv/files/.fsync/packs/7.pack";
 Deno.test("failures: what the store says goes to those who have the whole folder, others hear that it failed", () => {
   const errors = [
     new ContentsError("corrupt", `Cannot read "${FILE}": damaged`),
-    new ContentsError("no_space", `Cannot write "${FILE}": no space left`),
     new ContentsError("limit", `Cannot take more for "${FILE}"`),
     new ContentsError("missing", `Cannot find "${FILE}"`),
     new RecordsError("damaged", `Cannot read "${FILE}": damaged`),
-    new RecordsError("no_space", `Cannot write "${FILE}"`),
   ];
   const parts: readonly (readonly Rule[])[] = [
     [],
@@ -31,6 +29,19 @@ Deno.test("failures: what the store says goes to those who have the whole folder
       const answer = answerFor(error, new Rights(rules))!;
       assertEquals(answer.code, answerFor(error, Rights.ALL)!.code);
       assertEquals([answer.message.includes(FILE), answer.hint], [false, ""]);
+    }
+  }
+});
+
+Deno.test("failures: a full disk is the server's, and is told to all without the name of a file there", () => {
+  const errors = [
+    new ContentsError("no_space", `Cannot write "${FILE}": no space left`),
+    new RecordsError("no_space", `Cannot write "${FILE}"`),
+  ];
+  for (const error of errors) {
+    for (const rights of [Rights.ALL, new Rights([])]) {
+      const { code, message } = answerFor(error, rights)!;
+      assertEquals([code, message], ["noSpace", "Cannot store more: no space is left on the server"]);
     }
   }
 });
