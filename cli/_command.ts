@@ -160,7 +160,7 @@ function readNumber(
   { min, max }: { min: number; max: number },
 ): number {
   if (text === undefined) return fallback;
-  const number = Number(text);
+  const number = /^\d+$/.test(text) ? Number(text) : NaN;
   if (Number.isInteger(number) && number >= min && number <= max) return number;
   throw new UsageError(
     `Cannot run ${command.name}: --${name} takes a whole number from ${min} to ${max}, not "${text}"`,

@@ -62,6 +62,11 @@ export class UsageError extends Error {
 /** Another run holds the folder. */
 export class LockedError extends Error {
   override name = "LockedError";
+  readonly hint: string;
+  constructor(message: string, hint = "") {
+    super(message);
+    this.hint = hint;
+  }
 }
 
 /** Files, folders or credentials that a command needs are not there or not usable. */
@@ -87,17 +92,38 @@ export function explain(error: unknown): Explained | null {
   if (!(error instanceof Error)) return null;
   // Whatever a person named may be somebody else's.
   if (error instanceof Deno.errors.PermissionDenied) return notPermitted(error);
+  if (error instanceof Deno.errors.NotCapable || NOT_CAPABLE.test(error.message)) return notCapable(error);
   const outcome = outcomeOf(error);
   if (outcome === null) return null;
   const hint = "hint" in error && typeof error.hint === "string" ? error.hint : "";
-  return { outcome, message: error.message, hint };
+  return { outcome, message: error.message, hint: hint || hintFor(error) };
 }
 
 /** "Permission denied (os error 13): stat '…'" */
 function notPermitted({ message }: Error): Explained {
   const path = /: \w+ '(.+)'$/s.exec(message)?.[1];
   const what = path === undefined ? "a file or directory" : `"${path}"`;
-  return { outcome: "failed", message: `Cannot use ${what}: permission denied`, hint: "" };
+  const hint = "run it as the user whose it is, or let this one in: chmod, chgrp";
+  return { outcome: "failed", message: `Cannot use ${what}: permission denied`, hint };
+}
+
+/** 'Requires all access to "/proc", run again with the --allow-all flag', also within the message of another error. */
+const NOT_CAPABLE = /Requires \w+ access to "(.+)", run again with the --allow-/s;
+
+function notCapable({ message }: Error): Explained {
+  const path = NOT_CAPABLE.exec(message)?.[1];
+  const what = path === undefined ? "that" : `"${path}"`;
+  const hint = "choose another place: what is not for files, like /proc, /sys and /dev, is closed to fsync";
+  return { outcome: "failed", message: `Cannot use ${what}: fsync has no permission for it`, hint };
+}
+
+/** For errors of the rooms below, which do not know the command line. */
+function hintFor(error: Error): string {
+  if (error instanceof AddressError) return "like this: nas:65432, 192.168.1.10, [fd00::1]:65432";
+  if (error instanceof RemoteError && error.code === "forbidden") {
+    return "the owner can allow it, on the server: fsync help grant";
+  }
+  return "";
 }
 
 function outcomeOf(error: Error): Outcome | null {

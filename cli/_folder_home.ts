@@ -2,9 +2,9 @@
  * Which server a directory belongs to. A server's own directory has accounts and keys; a folder that was added to it has
  * a note in its `.fsync` that says where those are.
  */
-import { dirname } from "@std/path";
 import { makePrivateDir, readPrivateFile, writePrivateFile } from "../system/private_file.ts";
 import { SetupError } from "./_exit.ts";
+import { isClients, isServers, isThere, syncedAbove, syncedBelow } from "./_nesting.ts";
 
 export interface FolderHome {
   /** Real path of the server's directory; `null`: it has let go of the folder. */
@@ -145,64 +145,6 @@ function writeHome(root: string, home: FolderHome): void {
   writePrivateFile(noteOf(root), JSON.stringify({ format: FORMAT, ...home }, null, 2) + "\n");
 }
 
-function isServers(root: string): boolean {
-  return isThere(`${root}/.fsync/server.db`) || isThere(`${root}/.fsync/accounts.db`);
-}
-
-function isClients(root: string): boolean {
-  return isThere(`${root}/.fsync/state.db`);
-}
-
-/** The nearest directory above that is synced. */
-function syncedAbove(root: string): string | null {
-  for (let dir = dirname(root); dir !== dirname(dir); dir = dirname(dir)) {
-    if (isClients(dir) || isServers(dir)) return dir;
-  }
-  return null;
-}
-
-/** A look at the first levels is enough to catch a mistake; a whole disk is not searched. */
-const LEVELS_BELOW = 3;
-const ENTRIES_BELOW_MAX = 20_000;
-
-function syncedBelow(root: string): string | null {
-  let dirs = [root];
-  let seen = 0;
-  for (let level = 0; level < LEVELS_BELOW; level++) {
-    const next: string[] = [];
-    for (const dir of dirs) {
-      for (const name of directoriesIn(dir)) {
-        if (++seen > ENTRIES_BELOW_MAX) return null;
-        const child = `${dir}/${name}`;
-        if (isClients(child) || isServers(child)) return child;
-        next.push(child);
-      }
-    }
-    dirs = next;
-  }
-  return null;
-}
-
-function directoriesIn(dir: string): string[] {
-  try {
-    return [...Deno.readDirSync(dir)].filter(({ name, isDirectory }) => isDirectory && name !== ".fsync")
-      .map(({ name }) => name);
-  } catch {
-    // What cannot be read cannot be synced either.
-    return [];
-  }
-}
-
 function isDirectory(path: string): boolean {
   return isThere(path) && Deno.statSync(path).isDirectory;
-}
-
-/** As far as it can be told: what may not be looked at is not there. */
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

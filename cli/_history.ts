@@ -1,17 +1,19 @@
 /** Finds the folder that a command about the past means, and asks whoever can answer: its server, or its own stores. */
 import { existsSync } from "@std/fs";
 import { basename, dirname, join, normalize, relative, resolve } from "@std/path";
+import { credentialKey } from "../client/credentials.ts";
 import { openState } from "../client/sqlite_state.ts";
 import { WireHistory } from "../client/wire_history.ts";
 import type { WireRemote } from "../client/wire_remote.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import type { History } from "../protocol/history.ts";
 import type { Id } from "../protocol/messages.ts";
-import { DEFAULT_PORT } from "../system/address.ts";
+import { DEFAULT_PORT, formatAddress, parseAddress } from "../system/address.ts";
 import { systemRandom } from "../system/random.ts";
-import { askRunning } from "./_control.ts";
+import { askRunning, type LiveStatus } from "./_control.ts";
 import type { Context, Flag } from "./_command.ts";
 import { SetupError } from "./_exit.ts";
+import { realPathOf } from "./_nesting.ts";
 import { openOffline } from "./_offline.ts";
 import { DEFAULT_CLIENT_DIR, wireConnector } from "./_replica.ts";
 import { DEFAULT_SERVER_DIR } from "./server.ts";
@@ -63,7 +65,7 @@ function walkUp(word: string): Place {
     return { root, server: isServer(root), path: null };
   }
   // The parent is resolved, the last name is not: a link is synced as a link. Either may be deleted.
-  const parent = realParent(dirname(full));
+  const parent = realPathOf(dirname(full));
   const root = folderAround(parent);
   if (root !== null) {
     return { root, server: isServer(root), path: parsePath(relative(root, join(parent, basename(full)))) };
@@ -94,14 +96,6 @@ function isServer(root: string): boolean {
   return existsSync(`${root}/.fsync/server.db`);
 }
 
-function realParent(dir: string): string {
-  try {
-    return Deno.realPathSync(dir);
-  } catch {
-    return dir === "/" ? dir : join(realParent(dirname(dir)), basename(dir));
-  }
-}
-
 export interface OpenHistory {
   readonly history: History;
   /** Who asks. */
@@ -117,9 +111,7 @@ export async function openHistory(context: Context, place: Place, signal: AbortS
   const running = await askRunning(place.root, { ask: "status" });
   if (!place.server) return await overWire(clientServer(context, place.root, running?.server), signal);
   if (running !== null) {
-    const port = running.server.slice(running.server.lastIndexOf(":") + 1);
-    const name = running.folder ?? "";
-    return await overWire({ server: `localhost:${port}`, root: null, folder: null, name, key: "" }, signal);
+    return await overWire(ownServer(running), signal);
   }
   const offline = openOffline(place.root, context.output);
   return {
@@ -141,6 +133,18 @@ interface Target {
   readonly name: string;
   /** The credential that the folder remembers; empty: the one for the address. */
   readonly key: string;
+}
+
+/** Where a server of this machine is reached, with the credential that it left for its own user. */
+function ownServer({ server, folder: name = "" }: LiveStatus): Target {
+  const { host, port } = parseAddress(server);
+  const key = credentialKey({ host: "localhost", port });
+  return { server: formatAddress(dialled(host), port), root: null, folder: null, name, key };
+}
+
+function dialled(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
 }
 
 function clientServer(context: Context, root: string, running: string | undefined): Target {

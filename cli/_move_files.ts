@@ -24,7 +24,9 @@ export async function moveFiles(context: Context, direction: "up" | "down"): Pro
     try {
       const status = await replica.engine.pass(interrupt.signal, { paths, direction });
       const explained = paths.map((path) => replica.engine.explain(path));
-      return report(context, explained, events, status);
+      const isNowhere = (one: Explanation) =>
+        status.connected && one.state === "unknown" && !events.some((event) => concerns(event, one.path));
+      return report(context, explained, events, status, isNowhere);
     } finally {
       replica.close();
     }
@@ -38,11 +40,13 @@ export async function moveFiles(context: Context, direction: "up" | "down"): Pro
 
 /** A running `watch` moves them; here we only wait until it has. */
 async function throughWatch(context: Context, root: string, paths: readonly SyncPath[]): Promise<number> {
+  const before = await Promise.all(paths.map((path) => askExplanation(root, path)));
   const live = await askRunning(root, { ask: "sync", paths }, 10 * 60_000);
   if (live === null) throw new FolderBusy(root, "watch");
   const explained = await Promise.all(paths.map((path) => askExplanation(root, path)));
   if (explained.includes(null)) throw new FolderBusy(root, "watch");
-  return report(context, explained as Explanation[], [], live.engine);
+  const known = (at: number) => before[at]?.state !== "unknown" || explained[at]?.state !== "unknown";
+  return report(context, explained as Explanation[], [], live.engine, (_, at) => !known(at));
 }
 
 function report(
@@ -50,13 +54,18 @@ function report(
   explained: readonly Explanation[],
   events: readonly EngineEvent[],
   status: EngineStatus,
+  isNowhere: (one: Explanation, at: number) => boolean,
 ): number {
   const { output } = context;
   const paths = explained.map(({ path }) => path);
   const met: readonly Problem[] = status.problems.filter(({ path }) =>
     paths.some((wanted) => isAtOrBelow(path as SyncPath, wanted))
   );
-  const problems = [...met, ...explained.flatMap((one) => ignoredProblem(context, one))];
+  const problems = [
+    ...met,
+    ...explained.flatMap((one) => ignoredProblem(context, one)),
+    ...explained.filter(isNowhere).map((one) => nowhereProblem(context, one)),
+  ];
   const conflict = events.some((event) => event.type === "conflict");
   const outcome: Outcome = !status.connected && status.state === "unreachable"
     ? "unreachable"
@@ -87,12 +96,22 @@ function ignoredProblem({ command }: Context, { path, state, reasons }: Explanat
   return [{ path, reason: `Cannot ${command.name} "${path}": ${why}`, at: "look" }];
 }
 
+/** A misspelt name must not look like something that is current already. */
+function nowhereProblem({ command }: Context, { path }: Explanation): Problem {
+  const reason = `Cannot ${command.name} "${path}": neither this device nor the server has it`;
+  return { path, reason, at: "look" };
+}
+
+function concerns(event: EngineEvent, path: SyncPath): boolean {
+  return "path" in event && isAtOrBelow(event.path as SyncPath, path);
+}
+
 /** The answer of the wire for one path: `OK`, `SKIP` (it was current already), `CONFLICT`, `ERROR`. */
 function resultOf(path: SyncPath, events: readonly EngineEvent[], problems: readonly string[]): string {
-  const concerns = (other: string) => isAtOrBelow(other as SyncPath, path);
-  if (problems.some(concerns)) return "ERROR";
-  const own = events.filter((event) => "path" in event && concerns(event.path));
+  if (problems.some((other) => isAtOrBelow(other as SyncPath, path))) return "ERROR";
+  const own = events.filter((event) => concerns(event, path));
   if (own.some((event) => event.type === "conflict")) return "CONFLICT";
+  if (own.some((event) => event.type === "detected" && event.change === "deleted")) return "OK";
   const moved = ["uploaded", "downloaded", "removed", "moved", "renamed"];
   return own.some((event) => moved.includes(event.type)) ? "OK" : "SKIP";
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "@std/fs";
 import { basename, dirname, join, normalize, relative, resolve } from "@std/path";
 import { Engine, type EngineOptions } from "../client/engine.ts";
-import type { Credential } from "../client/credentials.ts";
+import { type Credential, listCredentials } from "../client/credentials.ts";
 import { findCredential } from "../client/group_credential.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { UnreachableError } from "../client/errors.ts";
@@ -27,6 +27,7 @@ import type { Context } from "./_command.ts";
 import { LockedError, SetupError } from "./_exit.ts";
 import { ignoreSettings } from "./_ignore.ts";
 import { lineOf } from "./_line.ts";
+import { checkClientPlace, realPathOf, syncedAround } from "./_nesting.ts";
 import { SOFTWARE } from "./_software.ts";
 
 export const DEFAULT_CLIENT_DIR = "./client_files";
@@ -54,7 +55,11 @@ export class FolderBusy extends LockedError {
   override name = "FolderBusy";
   readonly role: LockRole | null;
   constructor(root: string, role: LockRole | null) {
-    super(`Cannot use "${root}": ${role === null ? "another run" : `a running ${role}`} holds it`);
+    const lasting = role === "watch" || role === "server";
+    super(
+      `Cannot use "${root}": ${role === null ? "another run" : `a running ${role}`} holds it`,
+      lasting ? `see what it does: fsync status ${root}` : "try again when it has ended",
+    );
     this.role = role;
   }
 }
@@ -150,7 +155,8 @@ export function takeLock(root: string, role: LockRole): FolderLock {
   throw new FolderBusy(root, lock.heldBy);
 }
 
-function unusable(dir: string, error: unknown): SetupError {
+function unusable(dir: string, error: unknown): Error {
+  if (error instanceof Deno.errors.NotCapable) return error;
   if (error instanceof Deno.errors.PermissionDenied) {
     const hint =
       "choose a folder that you may write to, or have its owner share it: fsync watch --init-group";
@@ -213,10 +219,19 @@ function fromBase64Url(text: string): string {
   return text.replaceAll("-", "+").replaceAll("_", "/");
 }
 
+/** What somebody can do who has no credential: perhaps there is one, for another server than the usual. */
+export function credentialHint(): string {
+  const known = listCredentials().flatMap((one) => "credential" in one ? one.credential.server : []);
+  const few = [...new Set(known)].slice(0, 3);
+  return few.length > 0
+    ? `there is one for ${few.join(", ")}: name the server with --server`
+    : "start the server on this machine first (it leaves one for its own user), or ask its owner for an invitation";
+}
+
 function noCredential(server: string): Error {
   return new UnreachableError(
     `Cannot connect to ${server}: there is no credential for it here`,
-    "start the server on this machine first (it leaves one for its own user), or ask its owner for an invitation",
+    credentialHint(),
   );
 }
 
@@ -244,10 +259,10 @@ export function findFolder(
   path: string,
 ): { readonly root: string; readonly path: SyncPath } {
   const dir = context.value("dir");
-  if (dir !== undefined) return { root: prepareRoot(dir), path: parsePath(normalize(path)) };
+  if (dir !== undefined) return { root: prepareClientRoot(dir), path: parsePath(normalize(path)) };
   // The parent is resolved, the last name is not: a link is synced as a link.
   const full = resolve(path);
-  const parent = realParent(dirname(full));
+  const parent = realPathOf(dirname(full));
   for (let root = parent; root !== "/"; root = dirname(root)) {
     if (!existsSync(`${root}/.fsync`)) continue;
     return { root, path: parsePath(relative(root, join(parent, basename(full)))) };
@@ -259,13 +274,11 @@ export function findFolder(
   );
 }
 
-function realParent(dir: string): string {
-  try {
-    return Deno.realPathSync(dir);
-  } catch {
-    // Not there (yet): its own parent decides.
-    return dir === "/" ? dir : join(realParent(dirname(dir)), basename(dir));
-  }
+/** The folder that a command works on: the one that is named, or the one around the current directory, or the usual. */
+export function chosenDir({ words: [dir] }: Context): string {
+  if (dir !== undefined) return dir;
+  const around = syncedAround(realPathOf("."));
+  return around === null || existsSync(DEFAULT_CLIENT_DIR) ? DEFAULT_CLIENT_DIR : around;
 }
 
 /** Of a folder that the server makes: what its users share is not for other users of its machine. */
@@ -279,10 +292,17 @@ export function prepareRoot(dir: string, mode = 0o777): string {
     return Deno.realPathSync(dir);
   } catch (error) {
     if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.AlreadyExists) {
-      throw new SetupError("failed", `Cannot use "${dir}": it is not a directory`);
+      const hint = "name a directory, or a path at which there is nothing yet";
+      throw new SetupError("failed", `Cannot use "${dir}": it is not a directory`, hint);
     }
     throw unusable(dir, error);
   }
+}
+
+/** As {@link prepareRoot}, for a folder that a client syncs. @throws {SetupError} */
+export function prepareClientRoot(dir: string): string {
+  checkClientPlace(dir);
+  return prepareRoot(dir);
 }
 
 /** The socket on which the process that holds `root` answers. */

@@ -132,6 +132,8 @@ function tell({ output, on }: Context, row: GrantRow): void {
   if (output.json) output.document({ result: "ok", grant: on("remove") ? null : row });
   else if (on("remove")) output.info(`${who} has no grant of its own for ${where} any more.`);
   else if (access === "none") {
-    output.info(`${who} may not see ${where} any more. What is on their devices stays there.`);
+    output.info(
+      `${who} may not see ${where} any more. What was on their devices they have had, and may have kept.`,
+    );
   } else output.info(`${who} may ${access} ${where}${history ? ", and see past versions" : ""}.`);
 }

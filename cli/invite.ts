@@ -98,7 +98,7 @@ const MAY = {
 } as const;
 
 function explanation(
-  { invitation, added, allowed, caPem }: Invited,
+  { invitation, added, allowed, caPem, listens }: Invited,
   server: string,
   guess: Reachable | null,
 ): string[] {
@@ -113,6 +113,7 @@ function explanation(
     ...(guess?.onlyHere === true
       ? ["note: other machines cannot reach this address; start the server with --host 0.0.0.0"]
       : []),
+    ...(listens === null ? [`note: the server does not run; start it before ${user} joins`] : []),
     ...(caPem === null ? ["note: this server has no TLS: whoever sees the connection can read it"] : []),
   ];
 }

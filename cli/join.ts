@@ -20,7 +20,8 @@ import { ConnectError } from "../system/tcp_link.ts";
 import type { Command, Context } from "./_command.ts";
 import { EXIT, SetupError, UsageError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
-import { DEFAULT_CLIENT_DIR, prepareRoot, takeLock } from "./_replica.ts";
+import { isThere } from "./_nesting.ts";
+import { DEFAULT_CLIENT_DIR, prepareClientRoot, takeLock } from "./_replica.ts";
 import { SOFTWARE } from "./_software.ts";
 
 export const join: Command = {
@@ -42,11 +43,8 @@ export const join: Command = {
 async function runJoin(context: Context): Promise<number> {
   const [word, dir = DEFAULT_CLIENT_DIR] = context.words;
   const line = parseInvitation(word === "-" ? await readInput() : word!);
-  const isNew = { dir: !existsSync(dir), area: !existsSync(`${dir}/.fsync`) };
-  const root = prepareRoot(dir);
-  if (existsSync(`${root}/.fsync/server.db`)) {
-    throw new SetupError("failed", `Cannot join "${dir}": it is the directory of a server`, OTHER_DIR);
-  }
+  const isNew = { dir: !isThere(dir), area: !isThere(`${dir}/.fsync`) };
+  const root = prepareClientRoot(dir);
   const pending = new PendingJoins();
   const interrupt = onInterrupt();
   const lock = takeLock(root, "command");
@@ -147,7 +145,9 @@ function explained(error: unknown, { server }: InvitationLine): unknown {
     const hint = "the line is for another server, or somebody is in between; ask its owner";
     return new SetupError("denied", error.message, hint);
   }
-  if (error instanceof ConnectError) return new UnreachableError(error.message, `${error.hint}; ${again}`);
+  if (error instanceof ConnectError) {
+    return new UnreachableError(error.message, `${again} (${error.hint})`);
+  }
   return error instanceof UnreachableError ? new UnreachableError(error.message, again) : error;
 }
 

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "@std/fs";
 import { type Command, type FileSettings, nearest, readArguments } from "./_command.ts";
-import { EXIT, explain, UsageError } from "./_exit.ts";
+import { EXIT, explain, type Explained, UsageError } from "./_exit.ts";
 import { commandHelp, groupHelp, type Listed, overview } from "./_help.ts";
 import { startTracing } from "./_logging.ts";
 import { Output } from "./_output.ts";
@@ -164,7 +164,7 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   try {
     return await dispatch(args, output);
   } catch (error) {
-    const explained = explain(error);
+    const explained = withUsage(explain(error), args[0]);
     if (explained === null) throw error;
     // Under cron two runs may overlap any day; that is no news.
     const silent = explained.outcome === "locked" && args[0] === "sync-all" && !output.interactive;
@@ -172,6 +172,12 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
     if (json) output.document({ result: explained.outcome, error: explained.message, hint: explained.hint });
     return EXIT[explained.outcome];
   }
+}
+
+/** Who has said something wrong, and was not told what would be right, finds it in the help. */
+function withUsage(explained: Explained | null, command = ""): Explained | null {
+  if (explained?.outcome !== "usage" || explained.hint !== "" || !COMMANDS.has(command)) return explained;
+  return { ...explained, hint: `see fsync ${command} --help` };
 }
 
 async function dispatch(args: readonly string[], output: Output): Promise<number> {

@@ -159,7 +159,7 @@ function report(
 function summary(path: SyncPath | null, steps: readonly RestoreStep[], done: number): string {
   const [step] = steps;
   if (steps.length === 1 && step!.path === path) {
-    return `Restored ${displayPath(path)}, as version ${step!.version}`;
+    return `Restored ${displayPath(path)}, as it was in version ${step!.version}`;
   }
   const count = (action: RestoreStep["action"]) => steps.filter((step) => step.action === action).length;
   const name = path === null ? "the folder" : displayPath(path);

@@ -8,6 +8,7 @@ import { adjustLine, LIMIT_FLAGS, lineOf } from "./_line.ts";
 import { journalOptions, LOG_FLAGS } from "./_logging.ts";
 import { type FolderNumbers, METRICS_FLAG, type Numbers, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
+import { checkServerPlace } from "./_nesting.ts";
 import { prepareRoot, SERVED_MODE } from "./_replica.ts";
 import { Server } from "./_serve.ts";
 import { Service } from "./_service.ts";
@@ -62,6 +63,7 @@ export async function startServer(
   signal: AbortSignal,
 ): Promise<StartedServer> {
   const { output } = context;
+  checkServerPlace(dir);
   const root = prepareRoot(dir, SERVED_MODE);
   const line = lineOf(context);
   const group = context.value("credential-group");

@@ -8,7 +8,7 @@ import { EXIT, explain, type Outcome, SetupError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { formatTime, type Output, plural } from "./_output.ts";
 import { describePlan } from "./_plan_text.ts";
-import { DEFAULT_CLIENT_DIR, openReplica } from "./_replica.ts";
+import { chosenDir, openReplica } from "./_replica.ts";
 import { describeMembership } from "./_rights.ts";
 
 export const status: Command = {
@@ -16,7 +16,7 @@ export const status: Command = {
   summary: "is it in sync, and if not, why",
   usage: "[DIR=./client_files] [--watch]",
   about: [
-    "Says that a folder is in sync only if that was proved: by a complete look at the disk, by the server, and by a watcher in good health. Otherwise it says why not, and what is waiting. It asks the running watch or server, if there is one.",
+    "Says that a folder is in sync only if that was proved: by a complete look at the disk, by the server, and by a watcher in good health. Otherwise it says why not, and what is waiting. It asks the running watch or server, if there is one. Without DIR it is the synced folder around here, or ./client_files.",
   ],
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },
@@ -28,7 +28,7 @@ export const status: Command = {
 };
 
 async function runStatus(context: Context): Promise<number> {
-  const dir = context.words[0] ?? DEFAULT_CLIENT_DIR;
+  const dir = chosenDir(context);
   if (!existsSync(`${dir}/.fsync`)) {
     throw new SetupError(
       "failed",

@@ -15,13 +15,14 @@ import { Journal } from "./_journal.ts";
 import { DEBUG_FLAG, journalOptions } from "./_logging.ts";
 import { formatBytes, type Output, plural } from "./_output.ts";
 import {
-  DEFAULT_CLIENT_DIR,
+  chosenDir,
   FolderBusy,
   type OpenReplica,
   openReplica,
-  prepareRoot,
+  prepareClientRoot,
   type Traffic,
 } from "./_replica.ts";
+import { isServers, realPathOf } from "./_nesting.ts";
 import { describePlan } from "./_plan_text.ts";
 import { Progress } from "./_progress.ts";
 
@@ -30,7 +31,7 @@ export const syncAll: Command = {
   summary: "one pass, then end: for cron",
   usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--dry-run]",
   about: [
-    "One look at DIR and at the server, and what follows from it. Without a terminal it prints nothing if all is well, and one line on stderr for each problem.",
+    "One look at DIR (without it: the synced folder around here, or ./client_files) and at the server, and what follows from it. Without a terminal it prints nothing if all is well, and one line on stderr for each problem.",
     "Two runs on a folder never overlap: the second ends with 9. Where a watch keeps the folder in sync it ends with 0 at once. A run that was interrupted needs no repair.",
   ],
   flags: [
@@ -58,7 +59,7 @@ async function runSyncAll(context: Context): Promise<number> {
       "create it, or mount it, first",
     );
   }
-  const root = prepareRoot(dir ?? DEFAULT_CLIENT_DIR);
+  const root = await rootOf(chosenDir(context));
   const interrupt = onInterrupt();
   try {
     return await passOver(context, root, interrupt.signal);
@@ -68,6 +69,13 @@ async function runSyncAll(context: Context): Promise<number> {
   } finally {
     interrupt.end();
   }
+}
+
+/** The server keeps its own tree, and takes what is said to this command, if it runs. @throws {SetupError} */
+async function rootOf(dir: string): Promise<string> {
+  const root = realPathOf(dir);
+  if (isServers(root) && await askRunning(root, { ask: "status" }) !== null) return root;
+  return prepareClientRoot(dir);
 }
 
 /** A running `watch` keeps the folder in sync already; another pass must not be waited for. */

@@ -16,7 +16,7 @@ export const versions: Command = {
   summary: "every version of a file: when, by whom, what",
   usage: "PATH [--diff N [M]]",
   about: [
-    "Lists what the server keeps of a file, the newest first: each version with its time, who made it and where, and what was done. Renames are followed both ways.",
+    "Lists what the server keeps of a file, the newest last: each version with its time, who made it and where, and what was done. Renames are followed both ways.",
   ],
   flags: [
     { name: "diff", value: "N M", help: "compare versions N and M (M: the newest) of a text" },

@@ -16,16 +16,16 @@ import { journalOptions, LOG_FLAGS } from "./_logging.ts";
 import { METRICS_FLAG, serveMetrics } from "./_metrics.ts";
 import { onReload } from "./_reload.ts";
 import { FOLDER_FLAG } from "./_binding.ts";
-import { DEFAULT_CLIENT_DIR, openReplica, prepareRoot } from "./_replica.ts";
+import { chosenDir, openReplica, prepareClientRoot } from "./_replica.ts";
 import { Service } from "./_service.ts";
-import { adviseOnWatcher } from "./_watching.ts";
+import { adviseOnCredential, adviseOnWatcher } from "./_watching.ts";
 
 export const watch: Command = {
   name: "watch",
   summary: "keep a folder in step, both ways, until stopped",
   usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--init-group GROUP]",
   about: [
-    "Keeps DIR the same as on the server until it is stopped. Without the server it goes on noticing changes, and sends them when it is back.",
+    "Keeps DIR (without it: the synced folder around here, or ./client_files) the same as on the server until it is stopped. Without the server it goes on noticing changes, and sends them when it is back.",
     "The first line printed says that it watches. SIGTERM and SIGINT end it cleanly; SIGHUP reads the settings again. fsync install --watch DIR starts it at each login.",
   ],
   flags: [
@@ -46,7 +46,7 @@ export const watch: Command = {
 async function runWatch(context: Context): Promise<number> {
   const interrupt = onInterrupt();
   try {
-    await watchFolder(context, context.words[0] ?? DEFAULT_CLIENT_DIR, interrupt.signal);
+    await watchFolder(context, chosenDir(context), interrupt.signal);
     return EXIT.ok;
   } finally {
     interrupt.end();
@@ -56,7 +56,7 @@ async function runWatch(context: Context): Promise<number> {
 /** Watches `dir` until `signal` aborts. */
 export async function watchFolder(context: Context, dir: string, signal: AbortSignal): Promise<void> {
   const { output } = context;
-  const root = prepareRoot(dir);
+  const root = prepareClientRoot(dir);
   const shared = initGroup(context, root);
   const journal = new Journal(`${root}/.fsync`, output, journalOptions(context));
   const service = Service.open();
@@ -86,6 +86,7 @@ export async function watchFolder(context: Context, dir: string, signal: AbortSi
     signal,
   });
   void adviseOnWatcher(watcher, output);
+  adviseOnCredential(replica, output);
   const control = await answerControl(
     { root, engine: replica.engine, watcher, server: replica.server },
     output,

@@ -343,8 +343,11 @@ export class WireRemote implements Remote {
 /** What stands before each frame. */
 const LENGTH_BYTES = 4;
 
+const GONE_HINT = "what was done is kept, and the next run goes on from there; is the server still running?";
+
 function gone(reason: string): UnreachableError {
-  return new UnreachableError(`Cannot go on: ${reason}`);
+  const plain = reason.replace(/^Cannot (send|receive): /, "");
+  return new UnreachableError(`Cannot go on: the connection is lost (${plain})`, GONE_HINT);
 }
 
 /** An answer of the only type that it may have. @throws {ProtocolError} */

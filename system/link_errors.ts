@@ -63,7 +63,7 @@ export function tcpError(target: string, error: unknown): ConnectError {
   return new ConnectError(
     "unreachable",
     target,
-    lowerFirst(reasonOf(error)),
+    plainReason(error),
     "check the address and the network",
   );
 }
@@ -102,12 +102,21 @@ export function listenError(target: string, error: unknown): ListenError {
       "ports below 1024 need privileges; choose another",
     );
   }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    const hint = "--host takes one of its own addresses; 0.0.0.0 stands for all";
+    return new ListenError("other", target, "this machine has no such address", hint);
+  }
   return new ListenError(
     "other",
     target,
-    lowerFirst(reasonOf(error)),
+    plainReason(error),
     "check the host name and the certificate files",
   );
+}
+
+/** "No route to host (os error 113)" */
+function plainReason(error: unknown): string {
+  return lowerFirst(reasonOf(error).replace(/ \(os error \d+\)/, ""));
 }
 
 function lowerFirst(text: string): string {

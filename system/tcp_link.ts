@@ -152,7 +152,7 @@ async function openTcp(
   signal: AbortSignal,
 ): Promise<Deno.TcpConn> {
   signal.throwIfAborted();
-  const connecting = Deno.connect({ hostname: host, port, signal });
+  const connecting = dial(host, port, signal);
   try {
     const conn = await orAbort(connecting, signal);
     conn.setNoDelay(true);
@@ -162,6 +162,17 @@ async function openTcp(
     connecting.then((conn) => conn.close(), () => {});
     if (signal.aborted) throw signal.reason;
     throw tcpError(target, error);
+  }
+}
+
+/** Of itself a machine knows its address, also one without a hosts file, as minimal roots are. */
+async function dial(hostname: string, port: number, signal: AbortSignal): Promise<Deno.TcpConn> {
+  try {
+    return await Deno.connect({ hostname, port, signal });
+  } catch (error) {
+    const unknown = hostname === "localhost" && reasonOf(error).includes("failed to lookup address");
+    if (!unknown || signal.aborted) throw error;
+    return await Deno.connect({ hostname: "127.0.0.1", port, signal });
   }
 }
 

@@ -6,7 +6,7 @@ import { home } from "../../system/state_dirs.ts";
 import { cronLine } from "./crontab.ts";
 import type { Places } from "./places.ts";
 import type { Service } from "./record.ts";
-import type { Systemctl } from "./systemctl.ts";
+import { hasSystemd, type Systemctl } from "./systemctl.ts";
 import { instanceName } from "./units.ts";
 import { userName } from "../_user.ts";
 
@@ -61,6 +61,9 @@ function aboutZsh(places: Places): string[] {
 function aboutNothing(places: Places, services: readonly Service[]): string[] {
   if (services.length > 0) return [];
   const line = cronLine({ executable: places.executable, dir: "/path/to/folder" });
+  if (!hasSystemd()) {
+    return [`Keep a folder in sync: fsync watch DIR. Or now and then, by cron (crontab -e): ${line}`];
+  }
   return [
     "Keep a folder in sync from each login on: fsync install --watch DIR",
     `Or now and then, by cron (crontab -e): ${line}`,
