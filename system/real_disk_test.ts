@@ -260,24 +260,28 @@ for (const [name, sys] of systems) {
     },
   );
 
-  realTest(`a large file that another member began is finished as a copy (${name})`, sys, ({ root, user }) => {
-    // The first file that is finished is another user's.
-    let others = true;
-    const foreign = instead(sys, {
-      setMtime: (fd, mtime) => {
-        if (!others) return sys.setMtime(fd, mtime);
-        others = false;
-        return -EPERM;
-      },
-    });
-    const disk = openDisk(root, { sys: foreign });
-    const large = disk.stageLarge("ab12");
-    large.append(encoder.encode("content"));
-    const placed = done(disk.place(large.seal({ mode: 0o755, mtime: 77_000 }), p("f"), null));
-    assertEquals([placed.mode, placed.mtimeUs, text(user.read("f"))], [0o755, 77_000_000, "content"]);
-    assertEquals([others, names(`${root}/.fsync/stage`)], [false, []]);
-    disk.close();
-  });
+  realTest(
+    `a large file that another member began is finished as a copy (${name})`,
+    sys,
+    ({ root, user }) => {
+      // The first file that is finished is another user's.
+      let others = true;
+      const foreign = instead(sys, {
+        setMtime: (fd, mtime) => {
+          if (!others) return sys.setMtime(fd, mtime);
+          others = false;
+          return -EPERM;
+        },
+      });
+      const disk = openDisk(root, { sys: foreign });
+      const large = disk.stageLarge("ab12");
+      large.append(encoder.encode("content"));
+      const placed = done(disk.place(large.seal({ mode: 0o755, mtime: 77_000 }), p("f"), null));
+      assertEquals([placed.mode, placed.mtimeUs, text(user.read("f"))], [0o755, 77_000_000, "content"]);
+      assertEquals([others, names(`${root}/.fsync/stage`)], [false, []]);
+      disk.close();
+    },
+  );
 
   const asRoot = Deno.uid() === 0;
   Deno.test({
