@@ -1,6 +1,7 @@
 /** Which folder of which server a directory belongs to, and as whom: what it remembers, and what may be said anew. */
 import { CredentialError, readCredential } from "../client/credentials.ts";
 import type { State, Where } from "../client/state.ts";
+import type { Id } from "../protocol/messages.ts";
 import { MAIN_FOLDER } from "../server/accounts/accounts.ts";
 import { DEFAULT_PORT, formatAddress, parseAddress } from "../system/address.ts";
 import { ExposedFileError } from "../system/private_file.ts";
@@ -13,22 +14,33 @@ export const FOLDER_FLAG: Flag = {
   help: "the server's folder, for a directory that is new",
 };
 
+export interface ChosenWhere extends Where {
+  /** To be called when a server has answered there, with the folder that it serves. */
+  readonly reached: (folder: Id) => void;
+}
+
 /**
- * Where the folder of the directory at `root` is to be had, remembered from now on: as the flags or the environment say,
- * as it was, or (never synced) as the configuration file says, or on this machine.
+ * Where the folder of the directory at `root` is to be had: as the flags or the environment say, as it was, or (never
+ * synced) as the configuration file says, or on this machine. It is remembered at once for a directory that is new, and
+ * for one that was synced when the folder has been found there: a wrong address must not stay.
  *
  * @throws {AddressError | SetupError}
  */
-export function chooseWhere(context: Context, root: string, state: State): Where {
-  const { server, folderName, credential } = state.binding();
+export function chooseWhere(context: Context, root: string, state: State): ChosenWhere {
+  const { server, folderName, credential, folder } = state.binding();
   const known = { server, folderName, credential };
   const where = chooseServer(context, known);
   const named = chooseFolder(context, root, state);
   const chosen = { ...where, folderName: named };
   const isNews = chosen.server !== server || chosen.folderName !== folderName ||
     chosen.credential !== credential;
-  if (isNews) state.write({ binding: chosen });
-  return chosen;
+  if (isNews && folder === null) state.write({ binding: chosen });
+  let isOpen = isNews && folder !== null;
+  const reached = (found: Id) => {
+    if (isOpen && found === folder) state.write({ binding: chosen });
+    isOpen = false;
+  };
+  return { ...chosen, reached };
 }
 
 function chooseServer(context: Context, known: Where): Where {

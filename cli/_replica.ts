@@ -98,6 +98,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       ...(options.onLooked === undefined ? {} : { onLooked: options.onLooked }),
       connector: wireConnector(server, (remote) => {
         traffic.add(remote);
+        where.reached(remote.welcome.folder);
         options.onTalk?.(remote);
       }, { limits: line, root, key: where.credential }),
       folder: folderName,

@@ -95,3 +95,13 @@ worldTest("a server that listens on one address alone is asked about the past th
   assertMatch(stdout, /created, now$/m);
   await server.stop();
 });
+
+worldTest("a server is remembered when it has been found there", async (world) => {
+  await world.startServer();
+  await synced(world, "docs");
+  assertEquals((await world.run(["sync-all", "docs", "--server", "localhost:1"])).code, 5);
+  assertEquals((await world.run(["sync-all", "docs"])).code, 0);
+  const other = world.address.replace("localhost", "127.0.0.1");
+  assertEquals((await world.run(["sync-all", "docs", "--server", other])).code, 0);
+  assertStringIncludes((await world.run(["status", "docs"])).stdout, other);
+});
