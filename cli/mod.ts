@@ -164,14 +164,20 @@ export async function main(rawArgs: readonly string[]): Promise<number> {
   try {
     return await dispatch(args, output);
   } catch (error) {
-    const explained = withUsage(explain(error), args[0]);
-    if (explained === null) throw error;
+    const explained = withUsage(explain(error), args[0]) ?? bugReport(error);
     // Under cron two runs may overlap any day; that is no news.
     const silent = explained.outcome === "locked" && args[0] === "sync-all" && !output.interactive;
     if (!silent) output.error(explained.message, explained.hint);
     if (json) output.document({ result: explained.outcome, error: explained.message, hint: explained.hint });
     return EXIT[explained.outcome];
   }
+}
+
+/** What nobody foresaw. It is told like everything else, with what helps to find it. */
+function bugReport(error: unknown): Explained {
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  const message = `bug: ${text.replace(/^Error: bug: /, "")}`;
+  return { outcome: "failed", message, hint: "report this, with the command and fsync version" };
 }
 
 /** Who has said something wrong, and was not told what would be right, finds it in the help. */
