@@ -121,6 +121,10 @@ function isTrue(text: string | undefined): boolean {
 }
 
 function checkWords(command: Command, words: readonly string[]): void {
+  // The current directory would be taken for what nobody named.
+  if (words.includes("")) {
+    throw new UsageError(`Cannot run ${command.name}: a word is empty`, "is a variable of the shell unset?");
+  }
   const { min, max } = command.words;
   if (words.length < min) {
     throw new UsageError(

@@ -27,7 +27,7 @@ import type { Context } from "./_command.ts";
 import { LockedError, SetupError } from "./_exit.ts";
 import { ignoreSettings } from "./_ignore.ts";
 import { lineOf } from "./_line.ts";
-import { checkClientPlace, realPathOf, syncedAround } from "./_nesting.ts";
+import { checkClientPlace, isClients, realPathOf, syncedAround } from "./_nesting.ts";
 import { SOFTWARE } from "./_software.ts";
 
 export const DEFAULT_CLIENT_DIR = "./client_files";
@@ -264,6 +264,13 @@ export function findFolder(
   // The parent is resolved, the last name is not: a link is synced as a link.
   const full = resolve(path);
   const parent = realPathOf(dirname(full));
+  if (isClients(join(parent, basename(full))) && !Deno.lstatSync(full).isSymlink) {
+    throw new SetupError(
+      "usage",
+      `Cannot ${context.command.name} "${path}": it is the synced folder itself`,
+      `all of it: fsync sync-all ${path}`,
+    );
+  }
   for (let root = parent; root !== "/"; root = dirname(root)) {
     if (!existsSync(`${root}/.fsync`)) continue;
     return { root, path: parsePath(relative(root, join(parent, basename(full)))) };

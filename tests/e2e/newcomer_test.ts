@@ -38,6 +38,8 @@ worldTest("a folder within a folder is refused, whoever lies in whom", async (wo
   assert(!world.tree("server_files").has("below"), "nothing was made");
   await world.server.stop();
   assertRefused(await world.run(["sync-all", "server_files"]), 1, "it is the directory of a server");
+  assertRefused(await world.run(["watch", ""]), 2, "a word is empty");
+  assertRefused(await world.run(["upload", "docs"]), 2, "it is the synced folder itself");
 });
 
 worldTest("an invitation for a place in a synced folder, or for a file, is not used up", async (world) => {
