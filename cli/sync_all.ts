@@ -32,7 +32,7 @@ export const syncAll: Command = {
   usage: "[DIR=./client_files] [--server HOST:PORT] [--folder NAME] [--dry-run]",
   about: [
     "One look at DIR (without it: the synced folder around here, or ./client_files) and at the server, and what follows from it. Without a terminal it prints nothing if all is well, and one line on stderr for each problem.",
-    "Two runs on a folder never overlap: the second ends with 9. Where a watch keeps the folder in sync it ends with 0 at once. A run that was interrupted needs no repair.",
+    "Two runs on a folder never overlap: the second ends with 9. Where a watch keeps the folder in sync it ends with 0 at once. A run that was interrupted needs no repair. If the server ends its session, e.g. when rights change, it connects again, up to three times.",
   ],
   flags: [
     { name: "server", value: "HOST:PORT", help: "the server; remembered for this folder" },

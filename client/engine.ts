@@ -22,6 +22,7 @@ import { checkIdentity } from "./identity_check.ts";
 import { Ignoring } from "./ignoring.ts";
 import { Cycle, type Scope } from "./cycle.ts";
 import type { LookRequest } from "./look.ts";
+import { endOf, persist } from "./persist.ts";
 import { ROOM_LOOK_MS } from "./room.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import type { IgnoreSettings } from "./rule_files.ts";
@@ -208,7 +209,8 @@ export class Engine {
   }
 
   /**
-   * One pass: connects, syncs until nothing is left to do, and ends.
+   * One pass: connects, syncs until nothing is left to do, and ends. Goes on in another session if the server ends one,
+   * as it does when the rights of its user change.
    *
    * @throws {UnreachableError | RemoteError | HeldError | DiskError | StateError} what made the pass impossible; what
    * concerns single paths or a held delete is in the status instead
@@ -216,7 +218,14 @@ export class Engine {
    */
   async pass(signal: AbortSignal, scope: Scope | null = null): Promise<EngineStatus> {
     this.#cycle.scope = scope;
+    const { clock, random } = this.#options;
+    return await persist(() => this.#passOnce(signal, scope), { clock, random, signal });
+  }
+
+  async #passOnce(signal: AbortSignal, scope: Scope | null): Promise<EngineStatus> {
     const remote = await this.#connect(signal);
+    const session: { ended: Error | null } = { ended: null };
+    void remote.closed.then((reason) => session.ended = reason);
     try {
       await this.#subscribe(remote);
       this.#dirty = scope === null
@@ -233,14 +242,17 @@ export class Engine {
       }
       await this.#hearOfOwn(signal);
       await this.#replica.flush();
+      // Of what came into sight, or went out of it, nobody has told.
+      if (session.ended instanceof RemoteError && !signal.aborted) throw session.ended;
       this.#noteState();
       return this.status();
     } catch (error) {
       // What was agreed on before stays so; forgetting it would cost comparisons, or conflicts that are none.
       await this.#replica.flush().catch(() => {});
-      throw error;
+      throw await endOf(error, remote.closed, this.#options.clock);
     } finally {
       remote.close();
+      await this.#transfers.drain().catch(() => {});
       this.#connected = false;
     }
   }
