@@ -2,6 +2,7 @@
 import { HeldError, UnreachableError } from "../client/errors.ts";
 import { CredentialError } from "../client/credentials.ts";
 import { InvitationError } from "../client/invitation.ts";
+import type { Stuck } from "../client/standstill.ts";
 import { StateError } from "../client/state.ts";
 import { PathError } from "../core/path.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
@@ -149,6 +150,11 @@ function outcomeOf(error: Error): Outcome | null {
   if (error instanceof DiskError) return error.code === "no_space" ? "no_space" : "failed";
   if (error instanceof ListenError || error instanceof ControlError) return "failed";
   return null;
+}
+
+/** What it means that a running engine cannot go on. */
+export function outcomeOfStuck({ noSpace }: Stuck): Outcome {
+  return noSpace ? "no_space" : "failed";
 }
 
 function remoteOutcome(error: RemoteError): Outcome {

@@ -141,6 +141,7 @@ function renameIfThere(from: string, to: string): void {
 const LEVELS: ReadonlyMap<string, LogLevel> = new Map([
   ["held", "error"],
   ["damaged", "error"],
+  ["stuck", "error"],
   ["problem", "warn"],
   ["disconnected", "warn"],
   ["denied", "warn"],
@@ -191,6 +192,10 @@ function sentence(event: EngineEvent, now: number): string | null {
       return `Connected as ${displayPath(event.user)}`;
     case "disconnected":
       return `Disconnected: ${displayPath(event.reason)}; trying again`;
+    case "stuck":
+      return `Stuck: ${displayPath(event.reason)}; it goes on by itself when that has passed${
+        event.hint === "" ? "" : ` (${event.hint})`
+      }`;
     case "state":
       return `State: ${event.state}`;
   }

@@ -6,7 +6,7 @@ import type { Problem } from "../client/trees.ts";
 import { displayPath, isAtOrBelow, type SyncPath } from "../core/path.ts";
 import { askExplanation, askRunning } from "./_control.ts";
 import type { Context } from "./_command.ts";
-import { EXIT, type Outcome, UsageError } from "./_exit.ts";
+import { EXIT, type Outcome, outcomeOfStuck, UsageError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { findFolder, FolderBusy, openReplica } from "./_replica.ts";
 
@@ -67,7 +67,9 @@ function report(
     ...explained.filter(isNowhere).map((one) => nowhereProblem(context, one)),
   ];
   const conflict = events.some((event) => event.type === "conflict");
-  const outcome: Outcome = !status.connected && status.state === "unreachable"
+  const outcome: Outcome = status.stuck
+    ? outcomeOfStuck(status.stuck)
+    : !status.connected && status.state === "unreachable"
     ? "unreachable"
     : problems.some(({ noSpace }) => noSpace)
     ? "no_space"
@@ -78,11 +80,12 @@ function report(
     : "ok";
   const lines = paths.map((path) => ({
     path,
-    result: resultOf(path, events, problems.map((one) => one.path)),
+    result: status.stuck ? "ERROR" : resultOf(path, events, problems.map((one) => one.path)),
   }));
   if (output.json) output.document({ result: outcome, paths: lines });
   else {
     for (const { path, result } of lines) output.info(`${result.padEnd(8)} ${displayPath(path)}`);
+    if (status.stuck) output.error(status.stuck.reason, status.stuck.hint);
     for (const { reason } of problems) output.error(reason);
     for (const event of events) if (event.type === "conflict") output.error(`${event.path}: ${event.reason}`);
   }

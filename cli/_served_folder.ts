@@ -51,6 +51,7 @@ const OWN_TREE_EVENTS: ReadonlySet<EngineEvent["type"]> = new Set([
   "problem",
   "held",
   "disconnected",
+  "stuck",
   "state",
 ]);
 

@@ -57,9 +57,10 @@ export class Service {
 
   /** Puts what an engine tells of its state into words. */
   note(event: EngineEvent): void {
-    if (event.type === "disconnected") this.#reason = event.reason;
+    if (event.type === "disconnected" || event.type === "stuck") this.#reason = event.reason;
     if (event.type === "state") {
-      this.status(event.state === "unreachable" ? `unreachable: ${this.#reason}` : event.state);
+      const needsReason = event.state === "unreachable" || event.state === "stuck";
+      this.status(needsReason ? `${event.state}: ${this.#reason}` : event.state);
     }
   }
 

@@ -23,6 +23,8 @@ Deno.test("a service says that it is ready, what it does, and that it ends", () 
   service.note({ type: "state", state: "in sync" });
   service.note({ type: "disconnected", reason: "no route\nto host" });
   service.note({ type: "state", state: "unreachable" });
+  service.note({ type: "stuck", reason: "the disk is full", hint: "make room" });
+  service.note({ type: "state", state: "stuck" });
   stop.abort();
   service.note({ type: "state", state: "stopped" });
   service.close();
@@ -31,6 +33,7 @@ Deno.test("a service says that it is ready, what it does, and that it ends", () 
     "STATUS=syncing",
     "STATUS=in sync",
     "STATUS=unreachable: no route\\nto host",
+    "STATUS=stuck: the disk is full",
     "STOPPING=1\nSTATUS=stopping",
   ]);
 });

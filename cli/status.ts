@@ -1,10 +1,11 @@
 import { existsSync } from "@std/fs";
 import type { EngineStatus } from "../client/engine.ts";
+import type { Stuck } from "../client/standstill.ts";
 import { displayPath } from "../core/path.ts";
 import { systemClock } from "../system/clock.ts";
 import { askRunning, type LiveStatus } from "./_control.ts";
 import type { Command, Context } from "./_command.ts";
-import { EXIT, explain, type Outcome, SetupError } from "./_exit.ts";
+import { EXIT, explain, type Outcome, outcomeOfStuck, SetupError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { formatTime, type Output, plural } from "./_output.ts";
 import { describePlan } from "./_plan_text.ts";
@@ -59,6 +60,7 @@ function describeLive(output: Output, { engine, watcher, server, unserved = [] }
   const lines = [`${paint(engine.state)}: ${plural(engine.files, "file")}, ${server}`];
   if (engine.user !== "") lines.push(`  ${describeMembership(engine)}`);
   if (engine.reason !== "") lines.push(`  ${displayPath(engine.reason)}`);
+  if (engine.stuck) lines.push(...describeStuck(engine.stuck));
   const waiting = engine.pendingUp + engine.pendingDown;
   if (waiting > 0) lines.push(`  waiting: ${engine.pendingUp} up, ${engine.pendingDown} down`);
   if (engine.held !== null) {
@@ -83,6 +85,11 @@ function describeLive(output: Output, { engine, watcher, server, unserved = [] }
   if (watcher.advice !== null) lines.push(`  hint: ${watcher.advice}`);
   if (engine.lastFullLook > 0) lines.push(`  last full look: ${formatTime(engine.lastFullLook)}`);
   return lines;
+}
+
+function describeStuck({ hint }: Stuck): string[] {
+  const lines = ["  nothing is lost; it goes on by itself when that has passed"];
+  return hint === "" ? lines : [...lines, `  hint: ${hint}`];
 }
 
 /** How often a running program is asked anew, ms. */
@@ -192,6 +199,7 @@ function unknown(context: Context, error: unknown): number {
 }
 
 function outcomeOf(engine: EngineStatus): Outcome {
+  if (engine.stuck) return outcomeOfStuck(engine.stuck);
   if (engine.state === "unreachable") return "unreachable";
   if (engine.held !== null) return "held";
   if (engine.problems.length > 0) return "problems";

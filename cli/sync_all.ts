@@ -6,7 +6,7 @@ import { askRunning } from "./_control.ts";
 import { FOLDER_FLAG } from "./_binding.ts";
 import type { Command, Context } from "./_command.ts";
 import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
-import { EXIT, type Outcome, SetupError } from "./_exit.ts";
+import { EXIT, type Outcome, outcomeOfStuck, SetupError } from "./_exit.ts";
 import { openHistory } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { IGNORE_FLAGS, rememberIgnoreFlags } from "./_ignore.ts";
@@ -176,6 +176,7 @@ function report(context: Context, status: EngineStatus, done: Done | null): numb
     output.document({ result: outcome, ...(done === null ? {} : summary(done)), status });
     return EXIT[outcome];
   }
+  if (status.stuck) output.error(status.stuck.reason, status.stuck.hint);
   for (const problem of status.problems) output.error(problem.reason);
   if (status.held !== null) {
     const { deletes, files, side } = status.held;
@@ -195,6 +196,7 @@ function report(context: Context, status: EngineStatus, done: Done | null): numb
 }
 
 function outcomeOf(status: EngineStatus): Outcome {
+  if (status.stuck) return outcomeOfStuck(status.stuck);
   if (status.held !== null) return "held";
   if (status.problems.some(({ noSpace }) => noSpace)) return "no_space";
   if (status.problems.length > 0) return "problems";

@@ -24,6 +24,7 @@ import { Cycle, type Scope } from "./cycle.ts";
 import type { LookRequest } from "./look.ts";
 import { endOf, persist } from "./persist.ts";
 import { ROOM_LOOK_MS } from "./room.ts";
+import { Standstill, type Stuck } from "./standstill.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import type { IgnoreSettings } from "./rule_files.ts";
 import { StateError } from "./state.ts";
@@ -60,6 +61,8 @@ export interface EngineStatus {
   readonly transfers: number;
   readonly conflicts: number;
   readonly held: HeldDeletes | null;
+  /** Why nothing can be synced, if this side is to blame: its disk or its state. */
+  readonly stuck: Stuck | null;
   readonly problems: readonly Problem[];
   /** Wall clock, ms; 0: never. */
   readonly lastFullLook: number;
@@ -78,8 +81,6 @@ export interface Work {
 /** Waits between two tries to connect, milliseconds; with jitter, so that clients do not come back all at once. */
 const BACKOFF_MS_FIRST = 250;
 const BACKOFF_MS_MAX = 30_000;
-/** When it is our own disk that is in trouble, and nobody else has to be spared. */
-const BACKOFF_MS_MAX_OWN = 5000;
 /** A file that changed while it was read is looked at again after this, milliseconds. */
 const UNSTEADY_MS = 150;
 /** Cycles without an end in sight, before a pass gives up and says so. */
@@ -96,6 +97,7 @@ export class Engine {
   readonly #gate: DeleteGate;
   readonly #ignoring: Ignoring | null;
   readonly #cycle: Cycle;
+  readonly #standstill: Standstill;
   #transfers: Transfers;
   #dirty: { all: boolean; paths: Map<SyncPath, "shallow" | "deep"> } = { all: true, paths: new Map() };
   #wake: () => void = () => {};
@@ -114,7 +116,9 @@ export class Engine {
     this.#options = options;
     this.#replica = new Replica(options);
     this.#transfers = new Transfers(this.#replica);
-    const { disk, clock, ignore } = options;
+    const { disk, clock, random, state, ignore } = options;
+    this.#standstill = new Standstill({ clock, random, state, room: this.#replica.room });
+    this.#replica.onWritten = () => this.#goesOn();
     this.#ignoring = ignore === undefined ? null : new Ignoring(this.#replica.trees, disk, clock, ignore);
     this.#gate = new DeleteGate({
       trees: this.#replica.trees,
@@ -170,6 +174,7 @@ export class Engine {
       transfers: this.#transfers.size,
       conflicts: this.#conflicts,
       held: this.#gate.held,
+      stuck: this.#standstill.stuck,
       problems: [...trees.problems.values()],
       lastFullLook: this.#cycle.lastFullLook,
       lastSync: this.#replica.state.binding().lastSync,
@@ -296,11 +301,13 @@ export class Engine {
         if (signal.aborted) break;
         this.#lost(error);
         this.#noteRest();
-        // Who breaks the protocol does it again, and a full disk stays full: that must not become a loop without a pause.
-        const own = error instanceof StateError || error instanceof DiskError;
-        if (own) backoff = Math.min(backoff, BACKOFF_MS_MAX_OWN);
-        else if (subscribed && !brokeProtocol(error)) backoff = BACKOFF_MS_FIRST;
-        if (own && error.code === "no_space") await this.#clearStage();
+        if (error instanceof StateError || error instanceof DiskError) {
+          if (error.code === "no_space") await this.#clearStage();
+          await this.#standstill.wait(signal, () => this.#noteRest());
+          continue;
+        }
+        // Who breaks the protocol does it again: that must not become a loop without a pause.
+        if (subscribed && !brokeProtocol(error)) backoff = BACKOFF_MS_FIRST;
       }
       if (signal.aborted) break;
       const wait = backoff * (0.5 + this.#options.random.fraction());
@@ -326,11 +333,31 @@ export class Engine {
     this.#connected = false;
     // Nothing is kept of what somebody said who breaks the protocol; what the state says was agreed on.
     if (error instanceof ProtocolError) this.#replica.reload();
+    if (error instanceof StateError || error instanceof DiskError) return this.#holdBack(error);
+    if (this.#standstill.stuck !== null) return;
     if (this.#reason !== error.message) {
       this.#options.onEvent({ type: "disconnected", reason: error.message });
     }
     this.#reason = error.message;
     this.#setState("unreachable");
+  }
+
+  /** Our own disk is in trouble, which is not the server's business. */
+  #holdBack(error: StateError | DiskError): void {
+    const isNews = this.#standstill.note(error);
+    const { reason, hint } = this.#standstill.stuck!;
+    if (isNews) this.#options.onEvent({ type: "stuck", reason, hint });
+    this.#reason = reason;
+    this.#setState("stuck");
+  }
+
+  /** The state could be written: whatever kept this side back has passed. */
+  #goesOn(): void {
+    if (this.#standstill.stuck === null || !this.#connected) return;
+    this.#standstill.pass();
+    this.#reason = "";
+    this.#options.onEvent({ type: "connected", user: this.#user });
+    this.#setState("syncing");
   }
 
   async #session(signal: AbortSignal, onConnected: () => void): Promise<void> {
@@ -357,6 +384,7 @@ export class Engine {
           if (this.#deletesRest) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
           await this.#replica.flush();
+          this.#endStandstill();
           this.#noteState();
           if (this.#isQuiet()) this.#noteRest();
           await this.#waitForWork(() => signal.aborted || ended !== null);
@@ -367,6 +395,13 @@ export class Engine {
       remote.close();
       this.#connected = false;
     }
+  }
+
+  /** All is written, and more could be. */
+  #endStandstill(): void {
+    if (this.#standstill.stuck !== null) this.#options.state.write({ binding: {} });
+    this.#goesOn();
+    this.#standstill.end();
   }
 
   #planAgain(): void {
@@ -458,8 +493,10 @@ export class Engine {
     this.#connected = true;
     this.#user = user;
     this.#conflicts = conflicts;
-    this.#reason = "";
     this.#transfers.onEnd = () => this.#wake();
+    // Who is stuck has yet to show that this time it is of use.
+    if (this.#standstill.stuck !== null) return remote;
+    this.#reason = "";
     this.#options.onEvent({ type: "connected", user });
     return remote;
   }
@@ -600,7 +637,8 @@ export class Engine {
     this.#setState("in sync");
   }
 
-  #setState(state: SyncState): void {
+  #setState(wanted: SyncState): void {
+    const state = this.#standstill.stuck === null || wanted === "stopped" ? wanted : "stuck";
     if (this.#state === state) return;
     this.#state = state;
     this.#options.onEvent({ type: "state", state });

@@ -36,7 +36,17 @@ export type EngineEvent =
   }
   | { readonly type: "connected"; readonly user: string }
   | { readonly type: "disconnected"; readonly reason: string }
+  /** Our own disk or state lets nothing go on. Told once; a new `connected` follows when that has passed. */
+  | { readonly type: "stuck"; readonly reason: string; readonly hint: string }
   | { readonly type: "state"; readonly state: SyncState };
 
 /** `in sync` is only said when it was proved; `unknown` before the first complete look. */
-export type SyncState = "unknown" | "in sync" | "syncing" | "unreachable" | "held" | "problems" | "stopped";
+export type SyncState =
+  | "unknown"
+  | "in sync"
+  | "syncing"
+  | "unreachable"
+  | "held"
+  | "problems"
+  | "stuck"
+  | "stopped";

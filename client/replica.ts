@@ -48,6 +48,8 @@ export class Replica {
   readonly unshared = new Set<SyncPath>();
   /** Changes that were told of, so that a second try is not told as a second change. */
   readonly announced = new Map<SyncPath, Found | null>();
+  /** Called when something was written to the state. */
+  onWritten: () => void = () => {};
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(parts: ReplicaParts) {
@@ -84,6 +86,7 @@ export class Replica {
       if (set.length + gone.length + change.moved.length + ignored.length === 0 && !moved) return;
       this.state.write(moved ? { ...change, binding: known } : change);
       this.trees.written(change);
+      this.onWritten();
     });
     // One failure must not make every later write fail: the caller of this one decides.
     this.#lastWrite = write.catch(() => {});

@@ -225,6 +225,44 @@ worldTest("the disk of a folder is full", async (world) => {
   assertEquals((await watch.stop()).code, 0);
 });
 
+worldTest(
+  "the disk of a folder is full to the last byte, so that its state cannot be written",
+  async (world) => {
+    const small = onSmallDisk(world.path("b"), 4);
+    if (small === null) return console.log("not tried: no disk can be mounted here");
+    await world.startServer();
+    for (const name of ["x", "y", "z"]) Deno.mkdirSync(world.path(`a/${name}`), { recursive: true });
+    assertEquals((await world.syncAll("a")).code, 0);
+    const watch = await world.startWatch("b", { wrapper: small });
+    const inside = `/proc/${watch.pid}/root${world.path("b")}`;
+    await until("all is there", () => readTree(inside).size === 3);
+    fill(`${inside}/.fsync/filler`);
+    // More than what is left in the files of the state.
+    for (let i = 0; i < 300; i++) Deno.mkdirSync(world.path(`a/x/${i}-${"n".repeat(200)}`));
+    assertEquals((await world.syncAll("a")).code, 0);
+    const told = await watch.line("Stuck: ");
+    assertMatch(
+      told,
+      /^Stuck: Cannot write the state ".+": .*full; it goes on by itself .* \(make room on the device\)$/,
+    );
+    const status = await world.run(["status", "b"], { wrapper: besides(watch.pid) });
+    assertEquals(status.code, 10, status.stderr);
+    assertMatch(status.stdout, /^stuck: .*\n(.*\n)* {2}Cannot write the state .*\n(.*\n)*.*nothing is lost/);
+    assertStringIncludes(status.stdout, "hint: make room on the device");
+    const tries = () => world.server.count("Connected: ann");
+    const before = tries();
+    // Before, it tried every five seconds or less.
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    assertEquals([watch.count("Connected as"), tries() - before], [1, 0]);
+    Deno.removeSync(`${inside}/.fsync/filler`);
+    await until("all is well again", () => readTree(inside).size === 303);
+    assertEquals(readTree(inside), world.tree("a"));
+    await until("it says so", () => watch.count("Connected as") === 2);
+    assertEquals([...watch.stdout, ...watch.stderr].filter((line) => line.startsWith("Stuck")).length, 1);
+    assertEquals((await watch.stop()).code, 0);
+  },
+);
+
 worldTest("the disk of the server is full", async (world) => {
   const small = onSmallDisk(world.serverDir, 8);
   if (small === null) return console.log("not tried: no disk can be mounted here");
@@ -260,6 +298,12 @@ worldTest("the disk of the server is full", async (world) => {
   assertGreater(server.stdout.length, 1);
   assertEquals((await server.stop()).code, 0);
 });
+
+/** To run a command where the process `pid` sees its disks. */
+function besides(pid: number): readonly string[] {
+  const own = Deno.uid() === 0 ? [] : ["-U", "--preserve-credentials"];
+  return ["nsenter", "-t", String(pid), "-m", ...own, `--wd=${Deno.realPathSync(`/proc/${pid}/cwd`)}`];
+}
 
 function fill(path: string): void {
   using file = Deno.openSync(path, { write: true, create: true });
