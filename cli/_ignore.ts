@@ -25,11 +25,26 @@ export interface IgnoreChoices {
 
 const CHOICES_AT_FIRST: IgnoreChoices = { builtin: true, git: false };
 
+function chosen(context: Context, before: IgnoreChoices): IgnoreChoices {
+  return {
+    builtin: before.builtin && !context.on("no-default-ignores"),
+    git: before.git || context.on("use-gitignore"),
+  };
+}
+
+/** The settings of the folder at `root` as the flags would make them; nothing is remembered. */
+export function flaggedSettings(context: Context, root: string): () => IgnoreSettings {
+  const settings = ignoreSettings(root);
+  return () => {
+    const now = settings();
+    return { ...now, ...chosen(context, now) };
+  };
+}
+
 /** Remembers for the folder at `root` what the flags say. @throws {SetupError} */
 export function rememberIgnoreFlags(context: Context, root: string): void {
   const before = readChoices(root);
-  const builtin = before.builtin && !context.on("no-default-ignores");
-  const git = before.git || context.on("use-gitignore");
+  const { builtin, git } = chosen(context, before);
   if (builtin !== before.builtin || git !== before.git) writeChoices(root, { builtin, git });
 }
 

@@ -1,5 +1,6 @@
 /** A plan in words, for `--dry-run`. */
 import { describeEntry } from "../core/entry.ts";
+import { displayPath } from "../core/path.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Rename } from "../core/renames.ts";
 
@@ -31,4 +32,11 @@ export function describePlan({ plan, renames }: { plan: Plan; renames: readonly 
     })),
     ...plan.remove.map((step) => ({ action: "remove" as const, path: step.path, detail: "here" })),
   ];
+}
+
+/** What is left open by ignore files whose fate a preview cannot tell. */
+export function describeUnforeseen(paths: readonly string[]): string[] {
+  return paths.map((path) =>
+    `Newer rules wait on the server, so more or less may be synced: ${displayPath(path)}`
+  );
 }

@@ -6,6 +6,7 @@ import { type Credential, listCredentials } from "../client/credentials.ts";
 import { findCredential } from "../client/group_credential.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { UnreachableError } from "../client/errors.ts";
+import type { IgnoreSettings } from "../client/rule_files.ts";
 import { openState } from "../client/sqlite_state.ts";
 import type { State, Where } from "../client/state.ts";
 import { talk, type WireRemote } from "../client/wire_remote.ts";
@@ -69,6 +70,8 @@ export interface ReplicaOptions {
   readonly role: LockRole;
   readonly onEvent: (event: EngineEvent) => void;
   readonly onLooked?: EngineOptions["onLooked"];
+  /** In place of what the folder remembers. */
+  readonly ignore?: () => IgnoreSettings;
   /** A conversation with the server has begun. */
   readonly onTalk?: (remote: WireRemote) => void;
 }
@@ -104,7 +107,7 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
       folder: folderName,
       rootProblem: rootWatch(root),
       guard: "on",
-      ignore: ignoreSettings(root),
+      ignore: options.ignore ?? ignoreSettings(root),
     });
     const close = () => {
       disk.close();

@@ -8,7 +8,7 @@ import type { Command, Context } from "./_command.ts";
 import { EXIT, explain, type Outcome, outcomeOfStuck, SetupError } from "./_exit.ts";
 import { onInterrupt } from "./_interrupt.ts";
 import { formatTime, type Output, plural } from "./_output.ts";
-import { describePlan } from "./_plan_text.ts";
+import { describePlan, describeUnforeseen } from "./_plan_text.ts";
 import { chosenDir, openReplica } from "./_replica.ts";
 import { describeMembership } from "./_rights.ts";
 
@@ -156,6 +156,7 @@ async function compare(context: Context, root: string): Promise<number> {
         rules,
         state,
         steps,
+        unforeseen_rules: preview.unforeseen,
         problems,
         conflicts,
         lastSync,
@@ -167,6 +168,7 @@ async function compare(context: Context, root: string): Promise<number> {
     output.line(`  ${describeMembership(membership)}`);
     for (const step of steps.slice(0, 20)) output.line(`  to ${step.action}: ${displayPath(step.path)}`);
     if (steps.length > 20) output.line(`  … and ${steps.length - 20} more`);
+    for (const line of describeUnforeseen(preview.unforeseen)) output.line(`  ${line}`);
     for (const { reason } of problems) output.line(`  ${output.red("problem")}: ${displayPath(reason)}`);
     if (conflicts > 0) output.line(`  ${plural(conflicts, "conflict")} open`);
     output.line(lastSync === 0 ? "  never in sync yet" : `  last in sync: ${formatTime(lastSync)}`);

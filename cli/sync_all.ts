@@ -9,7 +9,7 @@ import { ConflictCopies, ON_CONFLICT_FLAG } from "./_conflict_copies.ts";
 import { EXIT, type Outcome, outcomeOfStuck, SetupError } from "./_exit.ts";
 import { openHistory } from "./_history.ts";
 import { onInterrupt } from "./_interrupt.ts";
-import { IGNORE_FLAGS, rememberIgnoreFlags } from "./_ignore.ts";
+import { flaggedSettings, IGNORE_FLAGS, rememberIgnoreFlags } from "./_ignore.ts";
 import { LIMIT_FLAGS } from "./_line.ts";
 import { Journal } from "./_journal.ts";
 import { DEBUG_FLAG, journalOptions } from "./_logging.ts";
@@ -23,7 +23,7 @@ import {
   type Traffic,
 } from "./_replica.ts";
 import { isServers, realPathOf } from "./_nesting.ts";
-import { describePlan } from "./_plan_text.ts";
+import { describePlan, describeUnforeseen } from "./_plan_text.ts";
 import { Progress } from "./_progress.ts";
 
 export const syncAll: Command = {
@@ -97,21 +97,23 @@ async function passOver(context: Context, root: string, signal: AbortSignal): Pr
   const counts = new Counts();
   const progress = new Progress(output);
   const journal = new Journal(`${root}/.fsync`, quietly(output), journalOptions(context));
+  const onlySay = context.on("dry-run");
   const replica = openReplica(context, {
     root,
     role: "sync-all",
+    ...(onlySay && { ignore: flaggedSettings(context, root) }),
     onEvent: (event) => {
       counts.note(event);
       journal.note(event);
       progress.note(event);
     },
   });
-  rememberIgnoreFlags(context, root);
+  if (!onlySay) rememberIgnoreFlags(context, root);
   progress.begin({ work: () => replica.engine.work(), traffic: () => replica.traffic() });
   try {
     if (context.on("accept-server")) replica.engine.acceptServer();
     if (context.on("approve-deletes")) replica.engine.approveDeletes();
-    if (context.on("dry-run")) return await dryRun(context, replica, signal);
+    if (onlySay) return await dryRun(context, replica, signal);
     const copies = ConflictCopies.open(context, root);
     let status = await replica.engine.pass(signal);
     if (signal.aborted) return EXIT.interrupted;
@@ -145,11 +147,13 @@ async function dryRun(context: Context, replica: OpenReplica, signal: AbortSigna
   const { output } = context;
   const preview = await replica.engine.preview(signal);
   const steps = describePlan(preview);
-  if (output.json) output.document({ result: "ok", steps });
+  const { unforeseen } = preview;
+  if (output.json) output.document({ result: "ok", steps, unforeseen_rules: unforeseen });
   else {
     for (const { action, path, detail } of steps) {
       output.line(`${action.padEnd(9)} ${displayPath(path)}${detail === "" ? "" : `  (${detail})`}`);
     }
+    for (const line of describeUnforeseen(unforeseen)) output.info(line);
     output.info(
       steps.length === 0 ? "Nothing to do." : `${plural(steps.length, "change")}, none of them made.`,
     );

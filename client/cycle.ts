@@ -3,7 +3,7 @@
  * three trees alone, so a cycle that was cut short is simply followed by another.
  */
 import type { Entry } from "../core/entry.ts";
-import { hasAncestorIn, isAtOrBelow, isBelow, type SyncPath } from "../core/path.ts";
+import { hasAncestorIn, isAtOrBelow, isBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
 import { type Plan, plan } from "../core/plan.ts";
 import { findRenames, type Placed, type Rename } from "../core/renames.ts";
 import type { Remote } from "../protocol/remote.ts";
@@ -19,6 +19,7 @@ import { pullMoves } from "./pull_moves.ts";
 import { Push } from "./push.ts";
 import { pushRenames } from "./push_renames.ts";
 import type { Replica } from "./replica.ts";
+import { foreseeRules } from "./rules_ahead.ts";
 import { bringRules } from "./rules_first.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Trees } from "./trees.ts";
@@ -88,7 +89,9 @@ export class Cycle {
     await this.#pushRenames(remote);
     const pull = new Pull(this.#replica, remote, transfers);
     if (this.scope === null) await pullMoves(this.#replica, pull);
-    await this.#carryOut(this.#parts.gate.filter(this.plan(), this.watching), push, pull);
+    const todo = this.#parts.gate.filter(this.plan(), this.watching);
+    await this.#carryOut(todo, push, pull);
+    this.#goByRemovedRules(todo);
     await this.#replica.flush();
     return { again: push.again > 0, stale: push.stale > 0 };
   }
@@ -108,9 +111,29 @@ export class Cycle {
     });
   }
 
+  /** Goes by the rules that {@link bringRules} would bring, and changes nothing. @returns rule files that nobody can foresee */
+  async foreseeRules(remote: Remote, signal: AbortSignal): Promise<readonly SyncPath[]> {
+    if (this.#ignoring === null) return [];
+    const [replica, ignoring] = [this.#replica, this.#ignoring];
+    const look = (request: LookRequest) => this.look(request, signal, null);
+    return await foreseeRules({ replica, ignoring, look, plan: () => this.plan() }, remote);
+  }
+
   /** Whether the rules for `path` cannot be read at the moment. */
   #isUntrusted(path: SyncPath): boolean {
     return this.#ignoring !== null && this.#ignoring.troubleOf(path) !== null;
+  }
+
+  /** Rules that others removed end here at once, and not with the next event or pass. */
+  #goByRemovedRules({ remove }: Plan): void {
+    const ignoring = this.#ignoring;
+    const gone = remove.filter(({ path }) => ignoring?.files.isRuleFile(nameOf(path)));
+    for (const { path } of gone) {
+      ignoring?.files.refresh(parentOf(path), true);
+      this.#replica.lookAgain.set(path, "shallow");
+    }
+    // Rules that come to light have to come first, too.
+    if (gone.length > 0) ignoring?.review(false, () => true);
   }
 
   #tellOfRules(): void {

@@ -70,6 +70,14 @@ export interface EngineStatus {
   readonly reason: string;
 }
 
+/** What a pass would do. */
+export interface Preview {
+  readonly renames: readonly Rename[];
+  readonly plan: Plan;
+  /** Ignore files that have news on the server and may be others after the pass than here: so may the plan. */
+  readonly unforeseen: readonly SyncPath[];
+}
+
 /** Paths and bytes that wait. */
 export interface Work {
   readonly up: number;
@@ -275,12 +283,13 @@ export class Engine {
   }
 
   /** What a pass would do, without doing any of it. */
-  async preview(signal: AbortSignal): Promise<{ readonly renames: readonly Rename[]; readonly plan: Plan }> {
-    const remote = await this.#connect(signal);
+  async preview(signal: AbortSignal): Promise<Preview> {
+    const remote = await this.#connect(signal, "unbound");
     try {
       await this.#subscribe(remote);
+      const unforeseen = await this.#cycle.foreseeRules(remote, signal);
       await this.#cycle.look({ all: true, paths: new Map() }, signal, null);
-      return { renames: this.#cycle.renames(), plan: this.#cycle.plan() };
+      return { renames: this.#cycle.renames(), plan: this.#cycle.plan(), unforeseen };
     } finally {
       remote.close();
     }
@@ -469,7 +478,8 @@ export class Engine {
       this.#replica.lookAgain.size > 0;
   }
 
-  async #connect(signal: AbortSignal): Promise<Remote> {
+  /** @param bind whether this side belongs to that folder of the server from now on, if it belonged to none */
+  async #connect(signal: AbortSignal, bind: "bound" | "unbound" = "bound"): Promise<Remote> {
     const root = this.#options.rootProblem();
     if (root !== null) {
       throw new HeldError(root, "nothing was deleted on the server; bring the folder back and try again");
@@ -487,7 +497,7 @@ export class Engine {
       throw error;
     }
     const { folder, epoch, user, conflicts, folderName, rules } = remote.welcome;
-    if (state.binding().epoch === null) state.write({ binding: { folder, epoch } });
+    if (bind === "bound" && state.binding().epoch === null) state.write({ binding: { folder, epoch } });
     this.#replica.writes.begin(rules);
     this.#folderName = folderName;
     this.#connected = true;

@@ -407,7 +407,8 @@ function isLargeFile(entry: Entry): boolean {
   return entry.kind === "file" && entry.size > SINGLE_CHUNK_MAX;
 }
 
-function* batches(steps: readonly DownloadStep[]): Generator<DownloadStep[]> {
+/** Steps that may be asked for at once. */
+export function* batches(steps: readonly DownloadStep[]): Generator<DownloadStep[]> {
   let batch: DownloadStep[] = [];
   let bytes = 0;
   for (const step of steps) {

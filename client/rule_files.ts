@@ -56,6 +56,8 @@ export class RuleFilesOnDisk {
   readonly #shared = new Map<Dir, RuleSet>();
   readonly #git = new Map<Dir, RuleSet>();
   readonly #loaded = new Map<SyncPath, Loaded>();
+  /** What rule files will say, whatever stands on the disk now; `null`: there will be none. */
+  readonly #foreseen = new Map<SyncPath, string | null>();
   /** Directories whose rules are known, with the last look that entered them. */
   readonly #known = new Map<Dir, number>();
   #generation = 0;
@@ -147,10 +149,12 @@ export class RuleFilesOnDisk {
     sets: Map<Dir, RuleSet>,
     settled: boolean,
   ): RulesTrouble | null {
-    if (stat?.kind !== "file" && !sets.has(dir)) return null;
+    if (stat?.kind !== "file" && !sets.has(dir) && this.#foreseen.size === 0) return null;
     const path = joinPath(dir, name);
+    const foreseen = this.#foreseen.get(path);
+    if (foreseen !== undefined) return this.#takeForeseen(dir, path, foreseen, sets);
     if (stat?.kind !== "file") {
-      this.#drop(dir, path, sets);
+      if (sets.has(dir)) this.#drop(dir, path, sets);
       return null;
     }
     const before = this.#loaded.get(path);
@@ -164,6 +168,27 @@ export class RuleFilesOnDisk {
     if (before?.text === text) return null;
     this.#noteFile(dir, path);
     sets.set(dir, new RuleSet(path, text, dir));
+    this.rules.change(this.#sources(), dir);
+    return null;
+  }
+
+  /** From now on goes by `text` for the rule file `path`; `null`: as if it were not there. For those who only preview. */
+  foresee(path: SyncPath, text: string | null): void {
+    this.#foreseen.set(path, text);
+  }
+
+  #takeForeseen(dir: Dir, path: SyncPath, text: string | null, sets: Map<Dir, RuleSet>): RulesTrouble | null {
+    const known = sets.get(dir);
+    if (text === null) {
+      if (known !== undefined) this.#drop(dir, path, sets);
+      return null;
+    }
+    const source = `${path} (the server's, not here yet)`;
+    if (countRules(text) > RULES_MAX) return tooManyRules(path);
+    // Nobody foresees the same file twice.
+    if (known?.source === source) return null;
+    this.#noteFile(dir, path);
+    sets.set(dir, new RuleSet(source, text, dir));
     this.rules.change(this.#sources(), dir);
     return null;
   }
@@ -188,7 +213,7 @@ export class RuleFilesOnDisk {
           return { trouble: "unsteady", path, reason: `"${path}" changed while it was read` };
         }
         const text = new TextDecoder().decode(bytes.subarray(0, size));
-        return countRules(text) > RULES_MAX ? unusable(`it has more than ${RULES_MAX} rules`) : text;
+        return countRules(text) > RULES_MAX ? tooManyRules(path) : text;
       } finally {
         handle.close();
       }
@@ -221,7 +246,8 @@ export class RuleFilesOnDisk {
   #forgetWhere(gone: (dir: SyncPath) => boolean): void {
     for (const [name, sets] of [[RULES_NAME, this.#shared], [GIT_RULES_NAME, this.#git]] as const) {
       for (const dir of [...sets.keys()]) {
-        if (dir !== null && gone(dir)) this.#drop(dir, joinPath(dir, name), sets);
+        if (dir === null || !gone(dir) || this.#foreseen.has(joinPath(dir, name))) continue;
+        this.#drop(dir, joinPath(dir, name), sets);
       }
     }
     for (const dir of [...this.#known.keys()]) if (dir !== null && gone(dir)) this.#known.delete(dir);
@@ -300,4 +326,8 @@ export class RuleFilesOnDisk {
     this.#isFirst = false;
     return changed === null ? null : { sources: [...changed.sources], before: changed.before };
   }
+}
+
+function tooManyRules(path: SyncPath): RulesTrouble {
+  return { trouble: "unusable", path, reason: `it has more than ${RULES_MAX} rules` };
 }

@@ -3,11 +3,13 @@
  * fetched in the same breath.
  */
 import { SINGLE_CHUNK_MAX } from "../core/chunk.ts";
-import { depthOf, isBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
+import { sameEntry } from "../core/entry.ts";
+import { depthOf, isBelow, nameOf, parentOf, rebase, type SyncPath } from "../core/path.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Ignoring } from "./ignoring.ts";
 import type { LookRequest } from "./look.ts";
 import type { Replica } from "./replica.ts";
+import type { Trees } from "./trees.ts";
 
 export interface RulesFirstParts {
   readonly replica: Replica;
@@ -18,7 +20,7 @@ export interface RulesFirstParts {
 }
 
 /** Rules of a directory may leave out directories with rules below, so each depth has its own round. */
-const ROUNDS_MAX = 100;
+export const ROUNDS_MAX = 100;
 
 /** @returns whether rules changed, so that everything has to be looked at */
 export async function bringRules(parts: RulesFirstParts): Promise<boolean> {
@@ -38,13 +40,17 @@ export async function bringRules(parts: RulesFirstParts): Promise<boolean> {
   return changed;
 }
 
-/** Ignore files that are to come, those nearest to the root first. */
-function nextRules({ replica, ignoring }: RulesFirstParts): ReadonlySet<SyncPath> {
+/** Ignore files that are to come, those nearest to the root first, without those that are `done`. */
+export function nextRules(
+  { replica, ignoring }: Pick<RulesFirstParts, "replica" | "ignoring">,
+  done: ReadonlySet<SyncPath> = new Set(),
+): ReadonlySet<SyncPath> {
   const { trees, busy, blocked } = replica;
   const wanted: SyncPath[] = [];
   for (const [path, { entry }] of trees.remote) {
     if (entry?.kind !== "file" || entry.size > SINGLE_CHUNK_MAX) continue;
     if (!ignoring.files.isRuleFile(nameOf(path)) || busy.has(path) || blocked.has(path)) continue;
+    if (done.has(path) || comesByMove(path, trees)) continue;
     if (!ignoring.isIgnored(path, false)) wanted.push(path);
   }
   const depth = Math.min(...wanted.map(depthOf));
@@ -60,4 +66,16 @@ function onlyFor(wanted: ReadonlySet<SyncPath>, whole: Plan): Plan {
     download: whole.download.filter(({ path }) => leads(path)),
     remove: [],
   };
+}
+
+/**
+ * Whether a rule file comes here with its directory, which was renamed on the server: fetched by itself, it would make
+ * the directory, and what is ignored in the old one would not come along.
+ */
+export function comesByMove(path: SyncPath, { moves, synced, remote }: Trees): boolean {
+  const head = remote.get(path)?.entry ?? null;
+  return head !== null && moves.some(({ from, to }) => {
+    const before = isBelow(path, to) ? synced.get(rebase(path, to, from)) : undefined;
+    return before !== undefined && sameEntry(before.entry, head);
+  });
 }

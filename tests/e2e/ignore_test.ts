@@ -204,3 +204,51 @@ worldTest(
     assertStringIncludes(ours.stderr, "belongs to fsync itself");
   },
 );
+
+worldTest(
+  "status and dry runs go by rules that are still on the server, and change nothing",
+  async (world) => {
+    await world.startServer();
+    write(world, "a/keep", "kept");
+    assertEquals((await world.syncAll("a")).code, 0);
+    Deno.mkdirSync(world.path("b"));
+    assertEquals((await world.syncAll("b")).code, 0);
+    write(world, "a/.fsyncignore", "*.log\n");
+    write(world, "a/x.txt", "new");
+    assertEquals((await world.syncAll("a")).code, 0);
+    for (const path of ["b/mine.log", "b/mine.txt", "b/out"]) write(world, path, path);
+    write(world, "b/.gitignore", "out\n");
+
+    const before = world.tree("b");
+    const dry = await world.syncAll("b", "--dry-run", "--use-gitignore");
+    assertEquals(
+      dry.stdout.split("\n").filter((line) => line !== "").map((line) => line.split("  (")[0]!.trim()).slice(
+        0,
+        4,
+      ),
+      ["upload    .gitignore", "upload    mine.txt", "download  .fsyncignore", "download  x.txt"],
+    );
+    assertStringIncludes(dry.stdout, "4 changes, none of them made");
+    assertEquals(world.tree("b"), before);
+    // Nor is the choice remembered.
+    const status = await world.run(["status", "b", "--json"]);
+    const told = JSON.parse(status.stdout);
+    assertEquals(
+      told.steps.map(({ path }: { path: string }) => path).sort(),
+      [".fsyncignore", ".gitignore", "mine.txt", "out", "x.txt"],
+    );
+    assertEquals(told.unforeseen_rules, []);
+    const why = await explained(world, "b/mine.log");
+    assertEquals(why.state, "ignored");
+    assertStringIncludes(why.rule!, "the server's, not here yet");
+    assertEquals(world.tree("b"), before);
+
+    // What is contested nobody can foresee.
+    write(world, "b/.fsyncignore", "*.tmp\n");
+    const open = await world.run(["status", "b"]);
+    assertStringIncludes(
+      open.stdout,
+      "Newer rules wait on the server, so more or less may be synced: .fsyncignore",
+    );
+  },
+);

@@ -210,6 +210,30 @@ scenario("a renamed directory takes along what is ignored in it, on every machin
   assertEquals(w.eventsOf("moved", "B").length, 1);
 });
 
+scenario("a renamed directory takes along its own rules, and what they ignore", async (w) => {
+  w.put(A, { [`d/${RULES}`]: "*.o\n", "d/a.c": "1", "d/a.o": "A's" });
+  await w.settle();
+  w.put(B, { "d/a.o": "B's" });
+  await w.settle();
+  w.rename(A, "d", "e");
+  await w.settle();
+  w.check(A, { [`e/${RULES}`]: "*.o\n", "e/a.c": "1", "e/a.o": "A's" });
+  w.check(B, { [`e/${RULES}`]: "*.o\n", "e/a.c": "1", "e/a.o": "B's" });
+  w.check(S, { [`e/${RULES}`]: "*.o\n", "e/a.c": "1" });
+});
+
+scenario("rules that come to light when others go are gone by at once", async (w) => {
+  w.put(A, { [RULES]: "sub\n", a: "1" });
+  await w.settle();
+  w.put(B, { "sub/b.o": "2", "sub/b.c": "3" });
+  await w.settle();
+  w.cut(B);
+  w.put(A, { [`sub/${RULES}`]: "*.o\n" });
+  w.remove(A, RULES);
+  await w.settle();
+  w.check(S, { a: "1", [`sub/${RULES}`]: "*.o\n", "sub/b.c": "3" });
+});
+
 scenario("a renamed directory takes along what is ignored in it on the server", async (w) => {
   w.put(B, { "d/a": "1", "d/x.log": "2" });
   await w.settle();
