@@ -29,7 +29,7 @@ export function foresee(root: string, change: Partial<IgnoreSettings>): Foreseen
     const then = new RuleFilesOnDisk(disk, systemClock, () => ({ ...settings(), ...change }));
     const ignores = (files: RuleFilesOnDisk, path: SyncPath, { kind }: Entry) => {
       files.ensure(path);
-      return files.rules.isIgnored(path, kind === "dir");
+      return files.rules.isIgnored(path, kind === "dir", true);
     };
     const stopped: SyncPath[] = [];
     for (const [path, { entry }] of state.load()) if (ignores(then, path, entry)) stopped.push(path);

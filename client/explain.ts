@@ -121,7 +121,16 @@ function holdsOnlyIgnored(dir: SyncPath, { holders }: Replica["trees"]): boolean
 
 /** The rule without which `path` would perhaps be ignored. */
 function takenBackBy(path: SyncPath, isDir: boolean, ignoring: Ignoring | null): string[] {
-  const rule = ignoring?.rules.explain(path, isDir).rule ?? null;
+  if (ignoring === null) return [];
+  const onServer = ignoring.isOnServer(path);
+  const { rule } = ignoring.rules.explain(path, isDir, onServer);
+  const passedOver = onServer ? ignoring.rules.explain(path, isDir) : null;
+  if (passedOver?.ignored && passedOver.rule !== null) {
+    const { source, line, text } = passedOver.rule;
+    return [
+      `${source}:${line}: ${text} does not count for it: the server has it, and rules for all stay synced`,
+    ];
+  }
   return rule === null || !rule.negated
     ? []
     : [`No rule ignores it: ${rule.source}:${rule.line}: ${rule.text}`];
@@ -148,7 +157,7 @@ function ruleOf(
   ignoring: Ignoring | null,
 ): { reason: string; rule: string } | null {
   if (ignoring === null || !ignoring.isIgnored(path, isDir)) return null;
-  const { rule, at } = ignoring.rules.explain(path, isDir);
+  const { rule, at } = ignoring.rules.explain(path, isDir, ignoring.isOnServer(path));
   if (rule === null) {
     return {
       reason: "What stands there, here or on the server, is ignored as another kind of thing",

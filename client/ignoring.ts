@@ -3,7 +3,7 @@
  * here or on the server; then nothing of it is looked at, sent, fetched or removed, whatever it was before. That way no
  * rule can delete anything.
  */
-import { type IgnoreRules, isIgnoredBy, type Levels } from "../core/ignore.ts";
+import { GIT_RULES_NAME, type IgnoreRules, isIgnoredBy, type Levels } from "../core/ignore.ts";
 import type { Entry } from "../core/entry.ts";
 import { ancestorsOf, isAtOrBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
@@ -36,13 +36,16 @@ export class Ignoring {
   readonly #troubles = new Map<SyncPath | null, RulesTrouble>();
   /** The last look left something out, because its rules were just being written. */
   #owesFull = false;
+  /** Inodes of directories in which the server has rules of git's; made anew in each look that asks. */
+  #gitDirs: ReadonlySet<number> | null = null;
   #stopped = 0;
   readonly #started = new Set<SyncPath>();
 
   constructor(trees: Trees, disk: ReadDisk, clock: Clock, settings: () => IgnoreSettings) {
     this.#trees = trees;
     this.files = new RuleFilesOnDisk(disk, clock, settings);
-    trees.ignores = (path, isDir) => this.isIgnored(path, isDir);
+    // It is asked about what the server has.
+    trees.ignores = (path, isDir) => this.isIgnored(path, isDir, true);
   }
 
   get rules(): IgnoreRules {
@@ -50,8 +53,35 @@ export class Ignoring {
   }
 
   /** Whether `path` is left out of sync, if a directory or something else stands there. */
-  isIgnored(path: SyncPath, isDir: boolean): boolean {
-    return this.#standing.has(path) || this.#isBelowOther(path) || this.rules.isIgnored(path, isDir);
+  isIgnored(path: SyncPath, isDir: boolean, onServer = this.isOnServer(path)): boolean {
+    return this.#standing.has(path) || this.#isBelowOther(path) ||
+      this.rules.isIgnored(path, isDir, onServer);
+  }
+
+  /** Whether a file with rules of git's is on the server, or was when its directory still had another name. */
+  isOnServer(path: SyncPath): boolean {
+    if (!path.endsWith(GIT_RULES_NAME) || nameOf(path) !== GIT_RULES_NAME) return false;
+    const { synced, remote, ignored } = this.#trees;
+    return synced.has(path) || ignored.has(path) || (remote.get(path)?.entry ?? null) !== null ||
+      this.#wasInRenamed(path);
+  }
+
+  #wasInRenamed(path: SyncPath): boolean {
+    const dir = parentOf(path);
+    if (dir === null || !this.#isNewDir(dir)) return false;
+    this.#gitDirs ??= this.#findGitDirs();
+    return this.#gitDirs.has(this.#trees.local.get(dir)!.stat.ino);
+  }
+
+  #findGitDirs(): ReadonlySet<number> {
+    const { synced } = this.#trees;
+    const inodes = new Set<number>();
+    for (const path of synced.keys()) {
+      const dir = path.endsWith(`/${GIT_RULES_NAME}`) ? parentOf(path) : null;
+      const stat = dir === null ? null : synced.get(dir)?.stat ?? null;
+      if (stat !== null) inodes.add(stat.ino);
+    }
+    return inodes;
   }
 
   /** Whether a directory is left out, by the rules as they stand on the disk; also before the first look. */
@@ -81,6 +111,7 @@ export class Ignoring {
   /** A look begins. Returns whether it has to cover everything, because rules changed. */
   begin(request: LookRequest): boolean {
     this.files.begin();
+    this.#gitDirs = null;
     for (const path of request.all ? [] : request.paths.keys()) {
       const trouble = this.files.refresh(parentOf(path));
       if (trouble !== null) this.#note(trouble);
@@ -129,19 +160,24 @@ export class Ignoring {
   /** Something was met in a directory that is not ignored. Returns whether it is to be looked at. */
   meet(path: SyncPath, isDir: boolean, levels: Levels): boolean {
     const name = nameOf(path);
-    if (isIgnoredBy(levels, path, name, isDir)) {
+    if (isIgnoredBy(levels, path, name, isDir) && !this.#isTracked(path, isDir, levels)) {
       this.#leaveOut(path, !isIgnoredBy(levels, path, name, !isDir));
       return false;
     }
     if (this.#standing.delete(path)) this.#trees.reviewIgnored = true;
     const head = this.#trees.ignored.get(path);
     if (head === undefined) return true;
-    if (this.rules.isIgnored(path, head.entry.kind === "dir")) {
+    if (this.rules.isIgnored(path, head.entry.kind === "dir", true)) {
       this.#hold(path);
       return false;
     }
     this.#takeBack(path);
     return true;
+  }
+
+  /** Whether only git's rules ignore a rule file of git's that the server has. */
+  #isTracked(path: SyncPath, isDir: boolean, levels: Levels): boolean {
+    return !isDir && this.isOnServer(path) && !isIgnoredBy(levels, path, nameOf(path), isDir, true);
   }
 
   /** The same for a path that was not met in a listing. */

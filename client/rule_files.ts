@@ -167,7 +167,7 @@ export class RuleFilesOnDisk {
     this.#loaded.set(path, { stat, text });
     if (before?.text === text) return null;
     this.#noteFile(dir, path);
-    sets.set(dir, new RuleSet(path, text, dir));
+    sets.set(dir, new RuleSet(path, text, dir, sets === this.#git));
     this.rules.change(this.#sources(), dir);
     return null;
   }
@@ -188,7 +188,7 @@ export class RuleFilesOnDisk {
     // Nobody foresees the same file twice.
     if (known?.source === source) return null;
     this.#noteFile(dir, path);
-    sets.set(dir, new RuleSet(source, text, dir));
+    sets.set(dir, new RuleSet(source, text, dir, sets === this.#git));
     this.rules.change(this.#sources(), dir);
     return null;
   }

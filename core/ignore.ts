@@ -4,6 +4,9 @@
  * Stronger rules first: the excludes of this device, then `.fsyncignore` files, then `.gitignore` files (where they are
  * asked for), then the built-in rules. Of files the nearest to the path is the strongest, of a file the last line.
  * What lies in an ignored directory is ignored, and no rule can bring it back.
+ *
+ * Rule files themselves: `.fsyncignore` is never ignored. A `.gitignore` is by git's rules as long as the server does not
+ * have it, and then no more: so git does it with what was added.
  */
 import type { IgnoreRule, RuleSet } from "./ignore_rules.ts";
 import { ancestorsOf, isAtOrBelow, nameOf, parentOf, type SyncPath } from "./path.ts";
@@ -80,11 +83,17 @@ export class IgnoreRules {
     return found.filter((set): set is RuleSet => set !== undefined && set !== null && !set.isEmpty);
   }
 
-  /** Whether `path`, or a directory above it, is ignored. */
-  isIgnored(path: SyncPath, isDir: boolean): boolean {
+  /**
+   * Whether `path`, or a directory above it, is ignored.
+   *
+   * @param onServer whether the server has it; asked only of `.gitignore` files
+   */
+  isIgnored(path: SyncPath, isDir: boolean, onServer = false): boolean {
     const dir = parentOf(path);
     if (dir !== null && this.#isIgnoredDir(dir)) return true;
-    return isDir ? this.#isIgnoredDir(path) : isIgnoredBy(this.levels(dir), path, nameOf(path), false);
+    return isDir
+      ? this.#isIgnoredDir(path)
+      : isIgnoredBy(this.levels(dir), path, nameOf(path), false, onServer);
   }
 
   #isIgnoredDir(path: SyncPath): boolean {
@@ -98,29 +107,43 @@ export class IgnoreRules {
   }
 
   /** The same as {@link isIgnored}, with the reason. */
-  explain(path: SyncPath, isDir: boolean): Verdict {
+  explain(path: SyncPath, isDir: boolean, onServer = false): Verdict {
     for (const dir of [...ancestorsOf(path)].reverse()) {
       const verdict = this.#explainOne(dir, true);
       if (verdict.ignored) return verdict;
     }
-    return this.#explainOne(path, isDir);
+    return this.#explainOne(path, isDir, onServer);
   }
 
-  #explainOne(path: SyncPath, isDir: boolean): Verdict {
-    const rule = ruleFor(this.levels(parentOf(path)), path, nameOf(path), isDir);
+  #explainOne(path: SyncPath, isDir: boolean, onServer = false): Verdict {
+    const rule = ruleFor(this.levels(parentOf(path)), path, nameOf(path), isDir, onServer);
     return { ignored: rule !== null && !rule.negated, rule, at: path };
   }
 }
 
 /** Whether the thing at `path` itself is ignored by the rules of its directory. */
-export function isIgnoredBy(levels: Levels, path: SyncPath, name: string, isDir: boolean): boolean {
-  const rule = ruleFor(levels, path, name, isDir);
+export function isIgnoredBy(
+  levels: Levels,
+  path: SyncPath,
+  name: string,
+  isDir: boolean,
+  onServer = false,
+): boolean {
+  const rule = ruleFor(levels, path, name, isDir, onServer);
   return rule !== null && !rule.negated;
 }
 
-function ruleFor(levels: Levels, path: SyncPath, name: string, isDir: boolean): IgnoreRule | null {
+function ruleFor(
+  levels: Levels,
+  path: SyncPath,
+  name: string,
+  isDir: boolean,
+  onServer: boolean,
+): IgnoreRule | null {
   if (name === RULES_NAME) return null;
+  const isTracked = onServer && !isDir && name === GIT_RULES_NAME;
   for (const set of levels) {
+    if (isTracked && set.isGits) continue;
     const rule = set.match(path, name, isDir);
     if (rule !== null) return rule;
   }

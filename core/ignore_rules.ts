@@ -28,6 +28,8 @@ interface Compiled extends IgnoreRule {
 
 export class RuleSet {
   readonly source: string;
+  /** They stand in a file of git's. */
+  readonly isGits: boolean;
   /** Paths are matched from here on: the length of the directory with its slash. */
   readonly #from: number;
   readonly #count: number;
@@ -44,8 +46,9 @@ export class RuleSet {
    * @param text of the file
    * @param dir the directory that the rules are for; `null`: the root
    */
-  constructor(source: string, text: string, dir: SyncPath | null) {
+  constructor(source: string, text: string, dir: SyncPath | null, isGits = false) {
     this.source = source;
+    this.isGits = isGits;
     this.#from = dir === null ? 0 : dir.length + 1;
     const rules = parseRules(source, text);
     this.#count = rules.length;

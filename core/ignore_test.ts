@@ -10,7 +10,8 @@ function filesOf(name: string, files: Files): RuleFiles {
   return new Map(
     Object.entries(files).map(([dir, text]) => {
       const at = dir === "" ? null : parsePath(dir);
-      return [at, new RuleSet(dir === "" ? name : `${dir}/${name}`, text, at)];
+      const source = dir === "" ? name : `${dir}/${name}`;
+      return [at, new RuleSet(source, text, at, name === ".gitignore")];
     }),
   );
 }
@@ -140,6 +141,22 @@ Deno.test("ignore: the reason is the rule, its file and its line, and what it ma
   assertEquals(why("d/out/a"), [true, ".fsyncignore", 2, "out/", "d/out"]);
   assertEquals(why("d/x.log"), [true, ".fsync/exclude", 1, "*.log", "d/x.log"]);
   assertEquals(why("d/y"), [false, undefined, undefined, undefined, "d/y"]);
+});
+
+Deno.test("ignore: git's rules do not leave out a .gitignore that the server has; all others do", () => {
+  const git = { "": ".gitignore\n/out/\n", a: "*\n" };
+  const by = (shared: Files, more = {}) => {
+    const rules = new IgnoreRules(sourcesOf(shared, { git, ...more }));
+    return (path: string, onServer: boolean) => rules.isIgnored(parsePath(path), false, onServer);
+  };
+  const plain = by({});
+  for (const path of [".gitignore", "a/.gitignore"]) {
+    assertEquals([plain(path, false), plain(path, true)], [true, false], path);
+  }
+  assert(plain("a/x", true), "it is about rule files alone");
+  assert(plain("out/.gitignore", true), "what lies in an ignored directory does not count");
+  assert(by({ "": ".gitignore" })("a/.gitignore", true));
+  assert(by({}, { excludes: "/a/.gitignore" })("a/.gitignore", true));
 });
 
 Deno.test("ignore: a change of rules counts at once, below its directory and nowhere else", () => {

@@ -252,3 +252,66 @@ worldTest(
     );
   },
 );
+
+worldTest("a .gitignore that the server has stays synced, also when it ignores itself", async (world, t) => {
+  await world.startServer();
+  const text = (path: string) => exists(world.path(path)) ? Deno.readTextFileSync(world.path(path)) : null;
+  const sync = async (...names: string[]) => {
+    for (const name of names) {
+      const { code, stderr } = await world.syncAll(name, "--use-gitignore");
+      assertEquals([code, stderr], [0, ""], name);
+    }
+  };
+  Deno.mkdirSync(world.path("b"));
+  write(world, "a/.gitignore", "out\n");
+  write(world, "a/d/.gitignore", "x\n");
+  await sync("a", "b");
+
+  await t.step("what it says goes to all, and so does its correction", async () => {
+    write(world, "a/.gitignore", "out\nlogs\n.gitignore\n");
+    await sync("a", "b");
+    assertEquals(text("b/.gitignore"), text("a/.gitignore"));
+    write(world, "b/logs", "of b");
+    await sync("b");
+    assert(!exists(world.path("server_files/logs")));
+    const why = await explained(world, "a/.gitignore");
+    assertEquals(why.state, "in sync");
+    assertStringIncludes(why.reasons.join(), ".gitignore:3: .gitignore does not count for it");
+    write(world, "b/.gitignore", "out\nlogs\n*.tmp\n");
+    await sync("b", "a");
+    assertEquals(text("a/.gitignore"), "out\nlogs\n*.tmp\n");
+  });
+
+  await t.step("it goes along when its directory is renamed", async () => {
+    write(world, "a/d/.gitignore", "x\n*\n");
+    write(world, "a/d/x", "of a");
+    await sync("a", "b");
+    Deno.renameSync(world.path("a/d"), world.path("a/e"));
+    await sync("a", "b", "a");
+    for (const name of ["a", "server_files", "b"]) {
+      assertEquals([text(`${name}/e/.gitignore`), exists(world.path(`${name}/d`))], ["x\n*\n", false], name);
+    }
+    assertEquals([text("a/e/x"), text("server_files/e/x")], ["of a", null]);
+  });
+
+  await t.step("one that ignored itself from the first, as caches have it, stays where it is", async () => {
+    write(world, "a/cache/.gitignore", "*\n");
+    write(world, "a/cache/big", "of a");
+    await sync("a", "b");
+    assert(!exists(world.path("server_files/cache")));
+    assertEquals((await explained(world, "a/cache/.gitignore")).state, "ignored");
+  });
+
+  await t.step("rules of fsync leave it out all the same", async () => {
+    assertEquals((await world.run(["exclude", "add", "/e/.gitignore", "--dir", "b"])).code, 0);
+    write(world, "a/e/.gitignore", "y\n*\n");
+    await sync("a", "b");
+    assertEquals([text("server_files/e/.gitignore"), text("b/e/.gitignore")], ["y\n*\n", "x\n*\n"]);
+  });
+
+  await t.step("who deletes it deletes it for all", async () => {
+    Deno.removeSync(world.path("b/.gitignore"));
+    await sync("b", "a");
+    assertEquals([text("a/.gitignore"), text("server_files/.gitignore")], [null, null]);
+  });
+});
