@@ -109,7 +109,7 @@ worldTest("flags come from the environment too, and a server is remembered", asy
   assertEquals([given.code, given.stderr], [0, ""]);
   assertEquals((await world.run(["sync-all", "a"])).code, 0);
   const dry = await world.run(["client", "sync-all", "a", "--json"], { env: { FSYNC_DRY_RUN: "1" } });
-  assertEquals(JSON.parse(dry.stdout), { result: "ok", steps: [] });
+  assertEquals(JSON.parse(dry.stdout), { result: "ok", steps: [], unforeseen_rules: [] });
 });
 
 worldTest("start is a server and a folder in one", async (world) => {
