@@ -89,7 +89,6 @@ export function openReplica(context: Context, options: ReplicaOptions): OpenRepl
     const where = chooseWhere(context, root, state);
     const { server, folderName } = where;
     const disk = openDisk(root);
-    disk.clearStage(() => true);
     const traffic = new TrafficCount();
     const line = lineOf(context);
     const engine = new Engine({

@@ -41,7 +41,6 @@ export function openStores(root: string): Stores {
     const own = keep(new UpkeepRecords(`${dir}/server.db`));
     const contents = keep(openContents(dir, { end: records.packEnd(), index: records }));
     const disk = keep(openDisk(root));
-    disk.clearStage(() => true);
     const state = keep(openState(`${dir}/plain.db`, systemRandom));
     return { records, own, contents, disk, state, close };
   } catch (error) {

@@ -239,8 +239,10 @@ export class Engine {
     const remote = await this.#connect(signal);
     const session: { ended: Error | null } = { ended: null };
     void remote.closed.then((reason) => session.ended = reason);
+    let heard = false;
     try {
       await this.#subscribe(remote);
+      heard = true;
       this.#dirty = scope === null
         ? { all: true, paths: new Map() }
         : { all: false, paths: new Map(scope.paths.map((path) => [path, "deep"])) };
@@ -254,7 +256,7 @@ export class Engine {
         if (!this.#hasWork()) await this.#waitForSteadiness(signal);
       }
       await this.#hearOfOwn(signal);
-      await this.#replica.flush();
+      await this.#settle();
       // Of what came into sight, or went out of it, nobody has told.
       if (session.ended instanceof RemoteError && !signal.aborted) throw session.ended;
       this.#noteState();
@@ -266,6 +268,7 @@ export class Engine {
     } finally {
       remote.close();
       await this.#transfers.drain().catch(() => {});
+      this.#replica.unanswered.conversationEnded(heard);
       this.#connected = false;
     }
   }
@@ -372,12 +375,14 @@ export class Engine {
   async #session(signal: AbortSignal, onConnected: () => void): Promise<void> {
     const remote = await this.#connect(signal);
     let ended: Error | null = null;
+    let heard = false;
     remote.closed.then((reason) => {
       ended = reason;
       this.#wake();
     });
     try {
       await this.#subscribe(remote);
+      heard = true;
       onConnected();
       this.#dirty.all = true;
       while (!signal.aborted && ended === null) {
@@ -392,7 +397,7 @@ export class Engine {
           this.#lookForRoom(signal);
           if (this.#deletesRest) this.#later("deletes", DELETES_QUIET_MS, signal, () => this.#planAgain());
         } else {
-          await this.#replica.flush();
+          await this.#settle();
           this.#endStandstill();
           this.#noteState();
           if (this.#isQuiet()) this.#noteRest();
@@ -402,6 +407,7 @@ export class Engine {
       if (ended !== null && !signal.aborted) throw ended;
     } finally {
       remote.close();
+      this.#replica.unanswered.conversationEnded(heard);
       this.#connected = false;
     }
   }
@@ -433,7 +439,7 @@ export class Engine {
   async #clearStage(): Promise<void> {
     await this.#transfers.drain().catch(() => {});
     try {
-      this.#replica.disk.clearStage(() => false);
+      this.#replica.clearStage(() => false);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
     }
@@ -485,6 +491,7 @@ export class Engine {
       throw new HeldError(root, "nothing was deleted on the server; bring the folder back and try again");
     }
     const { state } = this.#options;
+    await this.#replica.begin();
     this.#transfers = new Transfers(this.#replica);
     const remote = await this.#options.connector.connect(
       { replica: state.binding().replica, folder: this.#options.folder },
@@ -630,18 +637,27 @@ export class Engine {
     }
   }
 
+  /** Nothing differs, and nothing waits. */
+  get #isSettled(): boolean {
+    const { trees, unsteady } = this.#replica;
+    return this.#cycle.completeLook && !this.#deletesRest && unsteady.size === 0 && trees.local.size === 0 &&
+      trees.remote.size === 0 && this.#transfers.size === 0 && this.#connected;
+  }
+
+  /** Writes down what was agreed on, so that a power cut does not take it back. */
+  async #settle(): Promise<void> {
+    if (this.#isSettled) this.#replica.unanswered.inSync();
+    await this.#replica.settle();
+  }
+
   #noteState(): void {
     const { trees } = this.#replica;
     if (this.#gate.held !== null) return this.#setState("held");
     if (trees.problems.size > 0) return this.#setState("problems");
-    const settled = this.#cycle.completeLook && !this.#deletesRest && this.#replica.unsteady.size === 0 &&
-      trees.local.size === 0 &&
-      trees.remote.size === 0 &&
-      this.#transfers.size === 0 && this.#connected;
-    if (!settled) return this.#setState(this.#connected ? "syncing" : "unreachable");
+    if (!this.#isSettled) return this.#setState(this.#connected ? "syncing" : "unreachable");
     if (this.#state !== "in sync") {
       // Whatever is still staged was begun for something that nobody wants any more.
-      this.#replica.disk.clearStage(() => false);
+      this.#replica.clearStage(() => false);
       this.#replica.state.write({ binding: { lastSync: this.#options.clock.now() } });
     }
     this.#setState("in sync");

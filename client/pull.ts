@@ -34,6 +34,11 @@ interface Waiting {
   readonly staged: Staged;
 }
 
+interface Move {
+  readonly source: RemoveStep;
+  readonly step: DownloadStep & { readonly entry: FileEntry };
+}
+
 const NOBODY: Author = { user: "", device: "" };
 
 export class Pull {
@@ -55,10 +60,12 @@ export class Pull {
 
   /** Carries out everything; large contents go on in the background. @throws what ended the conversation */
   async run(downloads: readonly DownloadStep[], removals: readonly RemoveStep[]): Promise<void> {
-    this.makeDirs(downloads.filter((step) => step.entry.kind === "dir"));
-    const { rest, files } = this.#moveHere(downloads.filter((step) => step.entry.kind !== "dir"), removals);
-    for (const step of rest) this.#remove(step);
-    const contents = files.filter((step) => !this.#setMetaOnly(step) && !this.#mustWait(step.path));
+    await this.makeDirs(downloads.filter((step) => step.entry.kind === "dir"));
+    const { moves, rest, files } = pairMoves(downloads.filter((step) => step.entry.kind !== "dir"), removals);
+    const unmoved = await this.#moveAndRemove(moves, rest);
+    const contents = [...unmoved, ...files].filter((step) =>
+      !this.#setMetaOnly(step) && !this.#mustWait(step.path)
+    );
     await this.#download(contents.filter((step) => isSmallFile(step.entry)));
     for (const step of contents) if (step.entry.kind === "link") this.#stageLink(step);
     await this.#placeGroup();
@@ -93,14 +100,14 @@ export class Pull {
   }
 
   /** Makes directories, parents first. */
-  makeDirs(steps: readonly DownloadStep[]): void {
-    for (const step of steps) this.#makeDir(step);
-  }
-
-  #makeDir(step: DownloadStep): void {
-    const { entry, path } = step;
-    if (entry.kind !== "dir" || this.#setMetaOnly(step) || this.#mustWait(path)) return;
-    this.#tryNow(path, () => this.#place({ step, staged: this.#replica.disk.stageDir(entry.mode) }));
+  async makeDirs(steps: readonly DownloadStep[]): Promise<void> {
+    const waiting: Waiting[] = [];
+    for (const step of steps) {
+      const { entry, path } = step;
+      if (entry.kind !== "dir" || this.#setMetaOnly(step) || this.#mustWait(path)) continue;
+      this.#tryNow(path, () => waiting.push({ step, staged: this.#replica.disk.stageDir(entry.mode) }));
+    }
+    await this.#placeAll(waiting);
   }
 
   #stageLink(step: DownloadStep): void {
@@ -130,33 +137,28 @@ export class Pull {
     return this.#replica.chunks(path) ?? this.#replica.trees.local.get(path)?.chunks ?? null;
   }
 
-  /**
-   * Content that is removed at one path and wanted at another is moved instead. Where that fails, it stays where it is:
-   * the guard let it pass because it is only moved.
-   */
-  #moveHere(
-    downloads: readonly DownloadStep[],
-    removals: readonly RemoveStep[],
-  ): { rest: readonly RemoveStep[]; files: readonly DownloadStep[] } {
-    const byContent = new Map<string, RemoveStep[]>();
-    for (const step of removals) {
-      if (step.entry.kind !== "file" || step.entry.size === 0) continue;
-      const same = byContent.get(step.entry.content);
-      if (same === undefined) byContent.set(step.entry.content, [step]);
-      else same.push(step);
-    }
-    if (byContent.size === 0) return { rest: removals, files: downloads };
-    const used = new Set<RemoveStep>();
-    const files = downloads.filter((step) => {
-      if (step.entry.kind !== "file" || step.replaces !== null) return true;
-      const source = byContent.get(step.entry.content)?.shift();
-      if (source === undefined) return true;
-      used.add(source);
-      if (this.#move(source, step, step.entry)) return false;
-      this.#changed(source.path);
-      return true;
+  /** Returns what was to be moved and could not be. */
+  async #moveAndRemove(moves: readonly Move[], rest: readonly RemoveStep[]): Promise<DownloadStep[]> {
+    if (moves.length + rest.length === 0) return [];
+    const { begun } = this.#replica;
+    const number = begun.begin({
+      moved: moves.map(({ source, step }) => [source.path, step.path, step.entry]),
+      removed: rest.map(({ path }) => path),
     });
-    return { rest: removals.filter((step) => !used.has(step)), files };
+    const unmoved: DownloadStep[] = [];
+    try {
+      await begun.durable();
+      for (const { source, step } of moves) {
+        if (this.#move(source, step, step.entry)) continue;
+        // It stays where it is: the guard let it pass because it is only moved.
+        this.#changed(source.path);
+        unmoved.push(step);
+      }
+      for (const step of rest) this.#remove(step);
+    } finally {
+      begun.finish(number);
+    }
+    return unmoved;
   }
 
   #move(source: RemoveStep, step: DownloadStep, entry: FileEntry): boolean {
@@ -272,32 +274,55 @@ export class Pull {
     if (wanted === revision) this.#replica.problem(path, `Cannot download "${path}": ${reason}`, "pull");
   }
 
-  /** Puts the staged group in place, behind one durability point (which also serves what was placed before). */
   async #placeGroup(): Promise<void> {
-    if (this.#group.length === 0) return;
     const group = this.#group;
     this.#group = [];
     this.#groupBytes = 0;
+    await this.#placeAll(group);
+  }
+
+  /** Puts staged things in place, behind one durability point (which also serves what was placed before). */
+  async #placeAll(group: readonly Waiting[]): Promise<void> {
+    if (group.length === 0) return;
+    await this.#noted(group, () => {
+      for (const waiting of group) {
+        const { path } = waiting.step;
+        if (this.#mustWait(path)) this.#replica.discard(waiting.staged);
+        else this.#tryNow(path, () => this.#place(waiting));
+      }
+    });
+  }
+
+  /**
+   * Makes what is about to be placed durable, and only then the note of it: what waits no more has got its place. Then
+   * does it.
+   */
+  async #noted(group: readonly Waiting[], place: () => void): Promise<void> {
+    const { begun, disk } = this.#replica;
     await this.#replica.makeDurable();
-    for (const waiting of group) {
-      const { path } = waiting.step;
-      if (this.#mustWait(path)) this.#replica.disk.discard(waiting.staged);
-      else this.#tryNow(path, () => this.#place(waiting));
+    const number = begun.begin({
+      placed: group.map(({ step, staged }) => [step.path, step.entry, disk.stagedName(staged)]),
+    });
+    try {
+      await begun.durable();
+      place();
+    } finally {
+      begun.finish(number);
     }
   }
 
   #place({ step, staged }: Waiting, chunks: ChunkList | null = null): void {
     const { disk } = this.#replica;
     const expected = this.#expected(step.path);
-    if (expected === undefined) return disk.discard(staged);
+    if (expected === undefined) return this.#replica.discard(staged);
     let done: Checked<Stat>;
     try {
       done = disk.place(staged, step.path, expected);
     } catch (error) {
-      disk.discard(staged);
+      this.#replica.discard(staged);
       throw error;
     }
-    if (!done.done) disk.discard(staged);
+    if (!done.done) this.#replica.discard(staged);
     this.#finish(step, done, chunks);
   }
 
@@ -336,9 +361,10 @@ export class Pull {
         const { staged, chunks } = near === null
           ? sink.finish(entry)
           : { staged: this.#replica.disk.stagePrivate(near.privateName, entry), chunks: null };
-        await this.#replica.makeDurable();
-        if (!this.#stillWanted(step)) return this.#replica.disk.discard(staged);
-        this.#place({ step, staged }, chunks);
+        await this.#noted([{ step, staged }], () => {
+          if (this.#stillWanted(step)) this.#place({ step, staged }, chunks);
+          else this.#replica.discard(staged);
+        });
         await this.#replica.makeDurable();
       } catch (error) {
         if (error instanceof RemoteError && NOT_TO_BE_HAD.has(error.code)) {
@@ -405,6 +431,31 @@ function isSmallFile(entry: Entry): boolean {
 
 function isLargeFile(entry: Entry): boolean {
   return entry.kind === "file" && entry.size > SINGLE_CHUNK_MAX;
+}
+
+/** Content that is removed at one path and wanted at another is moved instead. */
+function pairMoves(
+  downloads: readonly DownloadStep[],
+  removals: readonly RemoveStep[],
+): { moves: readonly Move[]; rest: readonly RemoveStep[]; files: readonly DownloadStep[] } {
+  const byContent = new Map<string, RemoveStep[]>();
+  for (const step of removals) {
+    if (step.entry.kind !== "file" || step.entry.size === 0) continue;
+    const same = byContent.get(step.entry.content);
+    if (same === undefined) byContent.set(step.entry.content, [step]);
+    else same.push(step);
+  }
+  if (byContent.size === 0) return { moves: [], rest: removals, files: downloads };
+  const moves: Move[] = [];
+  const files = downloads.filter((step) => {
+    const { entry } = step;
+    if (entry.kind !== "file" || step.replaces !== null) return true;
+    const source = byContent.get(entry.content)?.shift();
+    if (source !== undefined) moves.push({ source, step: { ...step, entry } });
+    return source === undefined;
+  });
+  const used = new Set(moves.map(({ source }) => source));
+  return { moves, rest: removals.filter((step) => !used.has(step)), files };
 }
 
 /** Steps that may be asked for at once. */

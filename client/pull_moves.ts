@@ -11,7 +11,7 @@ import type { RemoteMove, Trees } from "./trees.ts";
 export async function pullMoves(replica: Replica, pull: Pull): Promise<void> {
   for (const move of replica.trees.moves.splice(0)) {
     if (!isPlain(replica, move)) continue;
-    pull.makeDirs(newParents(replica.trees, move.to));
+    await pull.makeDirs(newParents(replica.trees, move.to));
     if (hasParent(replica.trees, move.to)) await carryOut(replica, move);
   }
 }
@@ -57,7 +57,9 @@ async function carryOut(replica: Replica, { from, to, revision, author }: Remote
   const before = trees.synced.get(from)!;
   // The database moves what it has, so it must have everything.
   await replica.flush();
+  const number = replica.begun.begin({ moved: [[from, to, before.entry]] });
   try {
+    await replica.begun.durable();
     const moved = disk.move(from, to, before.stat!);
     if (!moved.done) return void replica.lookAgain.set(from, "deep");
     trees.agreeMoved(from, to, revision, false);
@@ -67,6 +69,8 @@ async function carryOut(replica: Replica, { from, to, revision, author }: Remote
     // The plan does the same path by path, and says what is in the way.
     if (!(error instanceof DiskError)) throw error;
     return;
+  } finally {
+    replica.begun.finish(number);
   }
   await replica.flush();
 }

@@ -106,14 +106,11 @@ export class Push {
     if (sent.length === 0) return;
     trace("push", "sends", { changes: sent.length, bytes: this.#batch.bytes });
     this.#batch = { sent: [], requests: [], bytes: 0 };
-    const answer = this.#remote.upload(requests).then(
-      (results) => {
-        sent.forEach((one, i) => this.settle(one.step, one.found, results[i]!));
-      },
-      (error) => {
-        this.#failure ??= error;
-      },
-    ).finally(() => this.#inFlight.delete(answer));
+    const answer = this.#replica.unanswered.upload(this.#remote, requests, (results) => {
+      sent.forEach((one, i) => this.settle(one.step, one.found, results[i]!));
+    }).catch((error) => {
+      this.#failure ??= error;
+    }).finally(() => this.#inFlight.delete(answer));
     this.#inFlight.add(answer);
   }
 
@@ -174,10 +171,13 @@ export class Push {
     }
     await this.#transfers.start(step.path, chunks.contentId(), async () => {
       if (!await this.#stageLarge(step.path, found, chunks)) return;
-      const [result] = await this.#remote.upload([{ item, bytes: null }]);
-      this.settle(step, found, result!);
+      let stale = false;
+      await this.#replica.unanswered.upload(this.#remote, [{ item, bytes: null }], ([result]) => {
+        this.settle(step, found, result!);
+        stale = result!.status === "stale";
+      });
       // The cycle that began this has ended: without a wait the next one would send it all again at once.
-      if (result!.status === "stale") await this.#replica.clock.sleep(STALE_WAIT_MS);
+      if (stale) await this.#replica.clock.sleep(STALE_WAIT_MS);
       await this.#replica.flush();
     });
   }
@@ -343,7 +343,9 @@ export class Push {
     const { path } = step;
     if (found === null) return;
     const expected = this.#stillAt(path, found.stat);
+    const number = this.#replica.begun.begin({ moved: [[path, to, step.entry]] });
     const moved = expected === null ? null : disk.move(path, to, expected);
+    this.#replica.begun.finish(number);
     if (!moved?.done) {
       // It was changed meanwhile; what the server keeps under the other name comes as any other head.
       trees.remote.set(to, { entry: step.entry, revision, author: { user: "", device: "" } });

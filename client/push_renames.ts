@@ -43,24 +43,26 @@ async function pushBatch(replica: Replica, remote: Remote, renames: readonly Ren
     requests.push({ item: { op: "rename", ...rename, ...subtree }, bytes: null });
   }
   if (requests.length > ITEMS_MAX) return 0;
-  const results = await remote.upload(requests);
-  for (const { index, path } of made) {
-    const result = results[index]!;
-    const found = trees.local.get(path);
-    if (result.status !== "ok" || !found) continue;
-    trees.agree(path, found.entry, result.revision, found.stat, null);
-    trees.local.delete(path);
-  }
   let accepted = 0;
-  for (const { index, rename } of sent) {
-    const result = results[index]!;
-    if (result.status !== "ok") continue;
-    accepted++;
-    replica.noteOwn(result.revision);
-    if (trees.synced.get(rename.from)?.entry.kind === "dir") await moveRows(replica, rename, result.revision);
-    else moveRow(replica, rename, result.revision);
-    replica.emit({ type: "renamed", from: rename.from, path: rename.to });
-  }
+  await replica.unanswered.upload(remote, requests, async (results) => {
+    for (const { index, path } of made) {
+      const result = results[index]!;
+      const found = trees.local.get(path);
+      if (result.status !== "ok" || !found) continue;
+      trees.agree(path, found.entry, result.revision, found.stat, null);
+      trees.local.delete(path);
+    }
+    for (const { index, rename } of sent) {
+      const result = results[index]!;
+      if (result.status !== "ok") continue;
+      accepted++;
+      replica.noteOwn(result.revision);
+      if (trees.synced.get(rename.from)?.entry.kind === "dir") {
+        await moveRows(replica, rename, result.revision);
+      } else moveRow(replica, rename, result.revision);
+      replica.emit({ type: "renamed", from: rename.from, path: rename.to });
+    }
+  });
   await replica.flush();
   return accepted;
 }

@@ -5,12 +5,15 @@
 import { ChunkList } from "../core/chunk.ts";
 import type { SyncPath } from "../core/path.ts";
 import type { Clock } from "../system/clock.ts";
-import type { Disk } from "../system/disk.ts";
+import type { Disk, Staged } from "../system/disk.ts";
 import type { Random } from "../system/random.ts";
+import { Begun } from "./begun.ts";
 import type { EngineEvent } from "./events.ts";
 import { Room } from "./room.ts";
+import { recover } from "./recovery.ts";
 import type { Binding, State } from "./state.ts";
 import { type Found, type Problem, Trees } from "./trees.ts";
+import { Unanswered } from "./unanswered.ts";
 import { WriteGate } from "./write_gate.ts";
 
 export interface ReplicaParts {
@@ -46,11 +49,17 @@ export class Replica {
   readonly room: Room;
   /** Paths whose bytes have to be sent: the server does not take them from a version that it has. */
   readonly unshared = new Set<SyncPath>();
+  readonly begun: Begun;
+  readonly unanswered: Unanswered;
   /** Changes that were told of, so that a second try is not told as a second change. */
   readonly announced = new Map<SyncPath, Found | null>();
   /** Called when something was written to the state. */
   onWritten: () => void = () => {};
   #lastWrite: Promise<void> = Promise.resolve();
+  /** Whether what the state says survives a power cut. */
+  #isDurable = true;
+  #isRecovered = false;
+  readonly #unwanted: Staged[] = [];
 
   constructor(parts: ReplicaParts) {
     this.disk = parts.disk;
@@ -61,7 +70,37 @@ export class Replica {
     this.emit = parts.onEvent;
     this.room = new Room(this);
     this.writes = new WriteGate({ trees: this.trees, clock: parts.clock, emit: parts.onEvent });
-    this.trees.load(parts.state.load(), parts.state.binding(), parts.state.ignored());
+    this.begun = new Begun(parts.state);
+    this.unanswered = new Unanswered(this.trees, this.begun);
+    this.#load();
+  }
+
+  #load(): void {
+    this.trees.load(this.state.load(), this.state.binding(), this.state.ignored());
+    const notes = this.begun.recall();
+    recover(this, notes.map(([, note]) => note));
+    this.unanswered.load(notes);
+  }
+
+  /**
+   * To be called before anything is staged: what an earlier process has left in the staging area tells of what it did
+   * until that is written down.
+   *
+   * @throws {DiskError | StateError}
+   */
+  async begin(): Promise<void> {
+    if (this.#isRecovered) return;
+    await this.settle();
+    this.clearStage(() => true);
+    this.#isRecovered = true;
+  }
+
+  /**
+   * Empties the staging area, but for what is noted: gone from there, it would look as if it had got its place.
+   * @throws {DiskError | StateError}
+   */
+  clearStage(keep: (key: string) => boolean): void {
+    this.disk.clearStage(keep, this.begun.placedNames());
   }
 
   /** The chunk list of the synced content at `path`, `null` if it is small or unknown. */
@@ -78,12 +117,17 @@ export class Replica {
    */
   makeDurable(): Promise<void> {
     const known = this.#known();
-    const change = this.trees.takePending((path) => this.state.chunks(path));
+    const change = {
+      ...this.trees.takePending((path) => this.state.chunks(path)),
+      done: this.begun.takeFinished(),
+    };
     const write = this.#lastWrite.then(async () => {
       await this.disk.sync();
       const moved = this.#isNews(known);
-      const { set, gone, ignored } = change;
-      if (set.length + gone.length + change.moved.length + ignored.length === 0 && !moved) return;
+      const { set, gone, ignored, done } = change;
+      const size = set.length + gone.length + change.moved.length + ignored.length + done.length;
+      if (size === 0 && !moved) return;
+      this.#isDurable = false;
       this.state.write(moved ? { ...change, binding: known } : change);
       this.trees.written(change);
       this.onWritten();
@@ -95,9 +139,28 @@ export class Replica {
 
   /** The same, if there is anything to write. */
   async flush(): Promise<void> {
-    if (this.trees.hasPending || this.#isNews(this.#known())) {
+    if (this.trees.hasPending || this.begun.hasFinished || this.#isNews(this.#known())) {
       await this.makeDurable();
     } else await this.#lastWrite;
+  }
+
+  /** The same, and so that it survives a power cut. @throws {DiskError | StateError} */
+  async settle(): Promise<void> {
+    const unwanted = this.#unwanted.length;
+    await this.flush();
+    if (!this.#isDurable) {
+      this.#isDurable = true;
+      await this.state.durable();
+    }
+    for (const staged of this.#unwanted.splice(0, unwanted)) this.disk.discard(staged);
+  }
+
+  /**
+   * Throws a staged thing away that was noted as begun: only when the note is gone for good, or after a crash it would
+   * look as if it had got its place.
+   */
+  discard(staged: Staged): void {
+    this.#unwanted.push(staged);
   }
 
   /** How far the server is known. A new view is remembered only with what its listing left to do. */
@@ -117,7 +180,7 @@ export class Replica {
     this.lookAgain.clear();
     this.unsteady.clear();
     this.unsure.clear();
-    this.trees.load(this.state.load(), this.state.binding(), this.state.ignored());
+    this.#load();
   }
 
   /** Notes that a step failed, and says so once. `noSpace`: for want of room, on the side that it would have changed. */

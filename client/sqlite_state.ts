@@ -23,12 +23,14 @@ import {
 
 /** "fsyS" */
 const APPLICATION_ID = 0x66737953;
-const VERSION = 3;
+const VERSION = 4;
 
 const IGNORED_TABLE = `CREATE TABLE ignored (
     path TEXT PRIMARY KEY, revision INTEGER NOT NULL, kind INTEGER NOT NULL,
     size INTEGER, mtime INTEGER, mode INTEGER, text TEXT
   ) WITHOUT ROWID`;
+
+const BEGUN_TABLE = "CREATE TABLE begun (number INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL)";
 
 /*
  * Times of a stat in µs and inode numbers may pass 2^53, where an integer column could not be read back; a real column
@@ -47,7 +49,8 @@ const SCHEMA = `
     cursor INTEGER NOT NULL, server TEXT NOT NULL, last_sync REAL NOT NULL,
     seen INTEGER NOT NULL, view TEXT, folder_name TEXT NOT NULL, credential TEXT NOT NULL
   );
-  ${IGNORED_TABLE}`;
+  ${IGNORED_TABLE};
+  ${BEGUN_TABLE}`;
 
 const UPGRADES = new Map([
   [
@@ -60,6 +63,7 @@ const UPGRADES = new Map([
   ],
   // Before there were rules nothing was ignored.
   [2, IGNORED_TABLE],
+  [3, BEGUN_TABLE],
 ]);
 
 const HEAD_COLUMNS = "path, revision, kind, size, mtime, mode, text";
@@ -134,9 +138,26 @@ class SqliteState implements State {
           if (head === null) this.#sql.forgetIgnored.run(path);
           else this.#sql.setIgnored.run(path, head.revision, ...entryValues(head.entry));
         }
+        for (const number of change.done ?? []) this.#sql.forgetBegun.run(number);
         if (binding !== this.#binding) this.#writeBinding(binding);
       }));
     this.#binding = binding;
+  }
+
+  begin(text: string): number {
+    return this.#attempt("write", () => this.#sql.begin.get(text)![0] as number);
+  }
+
+  begun(): [number, string][] {
+    return this.#attempt("read", () => this.#sql.begun.all() as [number, string][]);
+  }
+
+  async durable(): Promise<void> {
+    try {
+      await this.#db.durable();
+    } catch (error) {
+      throw error instanceof DatabaseError ? stateError("write", this.#path, error) : error;
+    }
   }
 
   reset(): void {
@@ -146,6 +167,7 @@ class SqliteState implements State {
         this.#sql.clearRows.run();
         this.#sql.clearChunks.run();
         this.#sql.clearIgnored.run();
+        this.#sql.clearBegun.run();
         return this.#makeBinding(this.#binding);
       }));
   }
@@ -253,6 +275,10 @@ function prepareAll(db: Database) {
     setIgnored: prepare(`INSERT OR REPLACE INTO ignored (${HEAD_COLUMNS}) VALUES (?,?,?,?,?,?,?)`),
     forgetIgnored: prepare("DELETE FROM ignored WHERE path = ?"),
     clearIgnored: prepare("DELETE FROM ignored"),
+    begin: prepare("INSERT INTO begun (text) VALUES (?) RETURNING number"),
+    begun: prepare("SELECT number, text FROM begun ORDER BY number"),
+    forgetBegun: prepare("DELETE FROM begun WHERE number = ?"),
+    clearBegun: prepare("DELETE FROM begun"),
     binding: prepare(`SELECT ${BINDING_COLUMNS} FROM binding`),
     setBinding: prepare(
       `INSERT OR REPLACE INTO binding (one, ${BINDING_COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -75,7 +75,7 @@ Deno.test("a database of another program, or of another kind of ours, is refused
 Deno.test("a state of a newer program is refused, and left as it is", () => {
   using place = new DatabasePlace("state.db");
   open(place.path).close();
-  place.execute("PRAGMA user_version = 4");
+  place.execute("PRAGMA user_version = 5");
   const before = Deno.readFileSync(place.path);
   const error = assertThrows(() => open(place.path), StateError, "newer") as StateError;
   assertEquals(error.code, "newer");

@@ -77,6 +77,8 @@ export interface StateChange {
   /** Heads of ignored paths; `null`: none is kept any more. */
   readonly ignored?: readonly (readonly [SyncPath, IgnoredHead | null])[];
   readonly binding?: Partial<Binding>;
+  /** What was begun under these numbers has its rows now, or never comes to any. */
+  readonly done?: readonly number[];
 }
 
 export interface State {
@@ -89,6 +91,15 @@ export interface State {
   chunks(path: SyncPath): Uint8Array | null;
   /** Applies all of `change` or nothing. @throws {StateError} */
   write(change: StateChange): void;
+  /**
+   * Notes what is about to be done, so that it is recognised if its end is never written. @returns its number, for
+   * {@link StateChange.done}
+   */
+  begin(text: string): number;
+  /** What was begun and is not done, oldest first. */
+  begun(): (readonly [number: number, text: string])[];
+  /** Makes everything that was written so far survive a power cut. @throws {StateError} */
+  durable(): Promise<void>;
   /**
    * Forgets every row and which folder it belongs to, keeps where that folder is to be had (address, name, credential),
    * and makes a new replica identity (a first sync follows).

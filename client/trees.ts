@@ -79,6 +79,8 @@ export class Trees {
   readonly holders = new Set<SyncPath>();
   /** Whether the rules leave what is at a path out of sync. */
   ignores: (path: SyncPath, isDir: boolean) => boolean = () => false;
+  /** Told of each head as it comes, before it counts as news. */
+  recognise: (path: SyncPath, entry: Entry | null, revision: Revision) => void = () => {};
   /** A path changed its kind, so that others may be ignored now or not any more. */
   reviewIgnored = false;
   /** Everything that the server accepted up to here is in `remote`, `synced` or `ignored`. */
@@ -356,6 +358,7 @@ export class Trees {
     this.#noteRevision(notice.revision);
     const entry = notice.kind === "set" ? notice.entry : null;
     if (this.#noteIgnored(notice.path, entry, notice.revision)) return;
+    this.recognise(notice.path, entry, notice.revision);
     const node = this.synced.get(notice.path);
     if (node !== undefined && node.revision >= notice.revision) return;
     const known = this.remote.get(notice.path);
@@ -474,7 +477,9 @@ export class Trees {
   }
 
   /** What has to be written to the state, with the chunk list that `keepChunks` finds for refreshed rows. */
-  takePending(keepChunks: (path: SyncPath) => Uint8Array | null): Required<Omit<StateChange, "binding">> {
+  takePending(
+    keepChunks: (path: SyncPath) => Uint8Array | null,
+  ): Required<Omit<StateChange, "binding" | "done">> {
     const set: [SyncPath, Synced, Uint8Array | null][] = [];
     for (const [path, chunks] of this.#pending.set) this.#pushRow(set, path, chunks);
     for (const path of this.#refresh) {

@@ -135,10 +135,14 @@ export interface Disk extends ReadDisk {
    * otherwise.
    */
   stagePrivate(name: string, meta: Meta): Staged;
+  /** The name under which it waits in the staging area. */
+  stagedName(staged: Staged): string;
+  /** What waits in the staging area, of this process or an earlier one: inode by name. */
+  staged(): Map<string, number>;
   /** Throws a staged thing away. */
   discard(staged: Staged): void;
-  /** Removes everything from the staging area except large files whose key `keep` accepts. */
-  clearStage(keep: (key: string) => boolean): void;
+  /** Removes everything from the staging area except large files whose key `keep` accepts, and these names. */
+  clearStage(keep: (key: string) => boolean, names?: ReadonlySet<string>): void;
 
   /**
    * Puts a staged thing at `path` in one step that leaves no gap, if what stands there still is `expected` (`null`:

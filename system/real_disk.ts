@@ -210,12 +210,20 @@ class RealDisk implements Disk {
     return thing.seal();
   }
 
+  stagedName(staged: Staged): string {
+    return StagedThing.of(staged).name;
+  }
+
+  staged(): Map<string, number> {
+    return this.#stage.names();
+  }
+
   discard(staged: Staged): void {
     this.#stage.discard(StagedThing.of(staged));
   }
 
-  clearStage(keep: (key: string) => boolean): void {
-    this.#stage.clear(keep);
+  clearStage(keep: (key: string) => boolean, names?: ReadonlySet<string>): void {
+    this.#stage.clear(keep, names);
   }
 
   place(staged: Staged, path: SyncPath, expected: Stat | null): Checked<Stat> {

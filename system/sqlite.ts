@@ -43,6 +43,9 @@ const CHECKPOINT_PAGES = 4096;
 
 export class Database {
   readonly #db: DatabaseSync;
+  readonly #path: string;
+  /** The journal, to make it durable without holding the thread up. */
+  #journal: Deno.FsFile | null = null;
   readonly #transactions: { readonly begin: StatementSync; readonly commit: StatementSync };
   #synchronous: "normal" | "full";
 
@@ -52,6 +55,7 @@ export class Database {
    */
   constructor(path: string, format: DatabaseFormat, synchronous: "normal" | "full") {
     this.#synchronous = synchronous;
+    this.#path = path;
     this.#db = attempt(() => {
       // SQLite would follow a link.
       for (const file of [path, `${path}-wal`, `${path}-shm`]) expectFile(file);
@@ -110,7 +114,23 @@ export class Database {
     }
   }
 
+  /**
+   * Makes every commit so far durable, on another thread: what was carried over from the journal into the database is
+   * so already. @throws {DatabaseError}
+   */
+  async durable(): Promise<void> {
+    try {
+      this.#journal ??= Deno.openSync(`${this.#path}-wal`);
+      await this.#journal.syncData();
+    } catch (error) {
+      // A file system that has no shared memory has no such journal either; then each commit is durable by itself.
+      if (!(error instanceof Deno.errors.NotFound)) throw databaseError(error);
+    }
+  }
+
   close(): void {
+    this.#journal?.close();
+    this.#journal = null;
     try {
       this.#db.close();
     } catch {

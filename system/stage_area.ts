@@ -5,7 +5,7 @@
 import { invariant } from "../core/invariant.ts";
 import { MODE_MASK } from "../core/entry.ts";
 import { RESERVED_NAME } from "../core/path.ts";
-import { DiskError, type Meta, type StageFile } from "./disk.ts";
+import { type DirItem, DiskError, type Meta, type StageFile } from "./disk.ts";
 import { diskError, EACCES, EEXIST, EMLINK, ENOENT, EOPNOTSUPP, EPERM, EXDEV } from "./errno.ts";
 import { applyMeta, copyAll, writeAll } from "./file_io.ts";
 import { LargeStage } from "./large_stage.ts";
@@ -297,15 +297,25 @@ export class StageArea {
     this.drop(thing.name);
   }
 
-  clear(keep: (key: string) => boolean): void {
+  /** Inodes by name. */
+  names(): Map<string, number> {
+    return new Map(this.#list().map((item) => [item.name, "stat" in item ? item.stat.ino : 0]));
+  }
+
+  #list(): DirItem[] {
     const sys = this.#sys;
-    if (sys.stat(this.#rootFd, RESERVED_NAME) === -ENOENT) return;
+    if (sys.stat(this.#rootFd, RESERVED_NAME) === -ENOENT) return [];
     const fd = sys.open(this.fd, ".", O_RDONLY | O_DIRECTORY);
     if (fd < 0) throw diskError(fd, "list", STAGE_PATH);
     const items = sys.list(fd);
     sys.close(fd);
     if (typeof items === "number") throw diskError(items, "list", STAGE_PATH);
-    for (const { name } of items) {
+    return items;
+  }
+
+  clear(keep: (key: string) => boolean, names: ReadonlySet<string> = new Set()): void {
+    for (const { name } of this.#list()) {
+      if (names.has(name)) continue;
       if (name.endsWith(PART) && keep(name.slice(0, -PART.length))) continue;
       this.drop(name);
     }

@@ -54,8 +54,8 @@ const AWKWARD = [
 
 /** Registers the suite under `name`. */
 export function stateSuite(name: string, make: () => StatePlace): void {
-  const test = (title: string, body: (state: State, reopen: () => State) => void) =>
-    Deno.test(`${name}: ${title}`, () => {
+  const test = (title: string, body: (state: State, reopen: () => State) => void | Promise<void>) =>
+    Deno.test(`${name}: ${title}`, async () => {
       const place = make();
       let state = place.open();
       const reopen = () => {
@@ -63,7 +63,7 @@ export function stateSuite(name: string, make: () => StatePlace): void {
         return state = place.open();
       };
       try {
-        body(state, reopen);
+        await body(state, reopen);
       } finally {
         state.close();
         place.remove();
@@ -195,6 +195,23 @@ export function stateSuite(name: string, make: () => StatePlace): void {
     assertEquals([again.ignored().get(p("x")), again.ignored().has(p("y"))], [head(file(9)), false]);
     again.reset();
     assertEquals(reopen().ignored().size, 0);
+  });
+
+  test("what was begun is known until it is done, under a number of its own", async (state, reopen) => {
+    assertEquals(state.begun(), []);
+    const numbers = ["one", '{"sent":[["é\\n",null]]}', "one"].map((text) => state.begin(text));
+    assertEquals(new Set(numbers).size, 3);
+    await state.durable();
+    state.write({ set: [[p("a"), file(1), null]], done: [numbers[1]!] });
+    assertEquals(state.begun(), [[numbers[0]!, "one"], [numbers[2]!, "one"]]);
+    state.write({ done: [numbers[2]!, 12_345] });
+    const again = reopen();
+    assertEquals(again.begun(), [[numbers[0]!, "one"]]);
+    assertEquals(again.load(), new Map([[p("a"), file(1)]]));
+    assert(!numbers.includes(again.begin("more")));
+    again.reset();
+    assertEquals(again.begun(), []);
+    await again.durable();
   });
 
   test("a write that fails leaves everything as it was", (state) => {

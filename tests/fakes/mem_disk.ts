@@ -247,6 +247,15 @@ export class MemDisk implements Disk {
     return copy;
   }
 
+  stagedName(staged: Staged): string {
+    return (staged as unknown as MemStaged).name;
+  }
+
+  staged(): Map<string, number> {
+    this.#check("staged", "list", "");
+    return new Map([...this.inodes.stage.entries].map(([name, { ino }]) => [name, ino]));
+  }
+
   discard(staged: Staged): void {
     const thing = staged as unknown as MemStaged;
     if (thing.gone) return;
@@ -258,9 +267,10 @@ export class MemDisk implements Disk {
     this.inodes.rename([{ dir: this.inodes.stage, name, to: null }]);
   }
 
-  clearStage(keep: (key: string) => boolean): void {
+  clearStage(keep: (key: string) => boolean, names: ReadonlySet<string> = new Set()): void {
     this.#check("clearStage", "clear", "");
     for (const name of [...this.inodes.stage.entries.keys()]) {
+      if (names.has(name)) continue;
       if (!name.endsWith(".part") || !keep(name.slice(0, -".part".length))) this.#drop(name);
     }
   }

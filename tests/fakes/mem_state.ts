@@ -10,6 +10,7 @@ interface Snapshot {
   readonly rows: ReadonlyMap<SyncPath, Synced>;
   readonly chunks: ReadonlyMap<SyncPath, Uint8Array>;
   readonly ignored: ReadonlyMap<SyncPath, IgnoredHead>;
+  readonly begun: ReadonlyMap<number, string>;
 }
 
 /** Survives `close()`, like a file; use it again for the next run. */
@@ -19,9 +20,11 @@ export class MemState implements State {
   #rows = new Map<SyncPath, Synced>();
   #chunks = new Map<SyncPath, Uint8Array>();
   #ignored = new Map<SyncPath, IgnoredHead>();
+  #begun = new Map<number, string>();
+  #lastNumber = 0;
   #durable: Snapshot;
   /** Writes that a power cut may undo, oldest first. */
-  #recent: StateChange[] = [];
+  #recent: (() => void)[] = [];
   /** The next write fails with this, and changes nothing. */
   failNextWrite: StateError | null = null;
   /** While it says so, there is no room to write. */
@@ -57,7 +60,23 @@ export class MemState implements State {
     }
     if (this.isFull()) throw new StateError("no_space", "Cannot write the state: the disk is full");
     this.#apply(change);
-    this.#recent.push(change);
+    this.#recent.push(() => this.#apply(change));
+  }
+
+  begin(text: string): number {
+    const number = ++this.#lastNumber;
+    this.#begun.set(number, text);
+    this.#recent.push(() => this.#begun.set(number, text));
+    return number;
+  }
+
+  begun(): [number, string][] {
+    return [...this.#begun];
+  }
+
+  // deno-lint-ignore require-await -- the real one waits for the hardware
+  async durable(): Promise<void> {
+    this.checkpoint();
   }
 
   reset(): void {
@@ -65,6 +84,7 @@ export class MemState implements State {
     this.#rows.clear();
     this.#chunks.clear();
     this.#ignored.clear();
+    this.#begun.clear();
     this.checkpoint();
   }
 
@@ -90,7 +110,8 @@ export class MemState implements State {
     this.#rows = new Map(this.#durable.rows);
     this.#chunks = new Map(this.#durable.chunks);
     this.#ignored = new Map(this.#durable.ignored);
-    for (const change of survivors) this.#apply(change);
+    this.#begun = new Map(this.#durable.begun);
+    for (const apply of survivors) apply();
     this.checkpoint();
   }
 
@@ -102,6 +123,7 @@ export class MemState implements State {
       if (head === null) this.#ignored.delete(path);
       else this.#ignored.set(path, head);
     }
+    for (const number of change.done ?? []) this.#begun.delete(number);
     this.#binding = { ...this.#binding, ...change.binding };
   }
 
@@ -139,6 +161,7 @@ export class MemState implements State {
       rows: new Map(this.#rows),
       chunks: new Map(this.#chunks),
       ignored: new Map(this.#ignored),
+      begun: new Map(this.#begun),
     };
   }
 }

@@ -10,7 +10,7 @@ import { MemDisk } from "../fakes/mem_disk.ts";
 import type { MemNetwork } from "../fakes/mem_network.ts";
 import { MemState } from "../fakes/mem_state.ts";
 import type { SeededRandom } from "../fakes/seeded_random.ts";
-import { Life, mortal, mortalDisk, ProcessKilled } from "./life.ts";
+import { Life, mortalDisk, mortalState, ProcessKilled } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { SERVER } from "./server_machine.ts";
 import { WatchEvents } from "./watch_events.ts";
@@ -90,10 +90,9 @@ export class ClientMachine {
     const { network, clock, random, ports, onEvent } = this.#parts;
     const life = new Life(() => network.cutAll(this.name));
     const disk = ports.disk(mortalDisk(this.disk, life, () => this.#aWhile(), () => this.state.checkpoint()));
-    disk.clearStage(() => true);
     const engine = new Engine({
       disk,
-      state: ports.state(mortal(this.state, life)),
+      state: ports.state(mortalState(this.state, life, () => this.#aWhile())),
       clock,
       random: random.fork(),
       onEvent,

@@ -24,6 +24,44 @@ interface Fault {
 
 const FAULTS: readonly Fault[] = [
   {
+    name: "what was sent is not recognised when its answer is lost",
+    edits: [{
+      file: "client/unanswered.ts",
+      old: "    if (sent === undefined || !sameEntry(sent, entry)) return;\n",
+      new: "    if (sent !== undefined || !sameEntry(null, entry)) return;\n",
+    }],
+    only: "write,delete,rename,syncToEnd,cutAfterFrames",
+  },
+  {
+    name: "what waits to be placed counts as placed after a crash",
+    edits: [{
+      file: "client/recovery.ts",
+      old: "  if (waiting !== undefined && waiting !== before?.ino) return false;\n",
+      new: "",
+    }],
+    only: "write,append,syncToEnd,killAfter",
+  },
+  {
+    name: "what was to be placed is noted before it is durable",
+    edits: [{
+      file: "client/pull.ts",
+      old:
+        "    await this.#replica.makeDurable();\n    const number = begun.begin({\n      placed: group.map(({ step, staged }) => [step.path, step.entry, disk.stagedName(staged)]),\n    });\n    try {\n      await begun.durable();\n",
+      new:
+        "    const number = begun.begin({\n      placed: group.map(({ step, staged }) => [step.path, step.entry, disk.stagedName(staged)]),\n    });\n    try {\n      await begun.durable();\n      await this.#replica.makeDurable();\n",
+    }],
+    only: "write,append,save,syncToEnd,powerCutAfter",
+  },
+  {
+    name: "the bits of a group travel",
+    edits: [{
+      file: "core/shared_mode.ts",
+      old: "  if (agreed === null) return",
+      new: "  if (mode >= 0) return mode;\n  if (agreed === null) return",
+    }],
+    only: "",
+  },
+  {
     name: "a delete beats an edit",
     edits: [{
       file: "core/plan.ts",
@@ -54,8 +92,8 @@ const FAULTS: readonly Fault[] = [
     name: "contents are placed without being durable",
     edits: [{
       file: "client/pull.ts",
-      old: "    await this.#replica.makeDurable();\n    for (const waiting of group)",
-      new: "    for (const waiting of group)",
+      old: "    await this.#replica.makeDurable();\n    const number",
+      new: "    const number",
     }],
     only: "write,save,syncToEnd,powerCutAfter",
   },
@@ -86,6 +124,11 @@ const FAULTS: readonly Fault[] = [
       file: "core/judge.ts",
       old: "const madeOnHead = head.revision === incoming.base || head.replica === incoming.replica;",
       new: "const madeOnHead = head.revision === incoming.base;",
+    }, {
+      // The client recognises what it sent; the server must know it too.
+      file: "client/unanswered.ts",
+      old: "    if (sent === undefined || !sameEntry(sent, entry)) return;\n",
+      new: "    if (sent !== undefined || !sameEntry(null, entry)) return;\n",
     }],
     only: "append,save,sync,cut,cutAfterFrames",
   },
@@ -99,6 +142,10 @@ const FAULTS: readonly Fault[] = [
       file: "core/plan.ts",
       old: `  if (sameEntry(here, there)) return { do: "adopt", path, entry: there, revision };\n`,
       new: `  if (here === there) return { do: "adopt", path, entry: there, revision };\n`,
+    }, {
+      file: "client/unanswered.ts",
+      old: "    if (sent === undefined || !sameEntry(sent, entry)) return;\n",
+      new: "    if (sent !== undefined || !sameEntry(null, entry)) return;\n",
     }],
     only: "write,syncToEnd,cutAfterFrames",
   },

@@ -209,8 +209,6 @@ function checkUncontested(w: World, tree: Tree): void {
     const found = tree.get(path);
     const outcome = found?.text ?? "absent";
     const wanted = thing?.text ?? "absent";
-    if (w.ledger.mayReappear && (thing === null || found?.kind === "dir")) continue;
-    if (w.ledger.mayConflict && thing?.kind === "dir") continue;
     demand(
       outcome === wanted,
       `I8: ${actor} alone touched "${displayPath(path)}" and left ${wanted}, but it became ${outcome}`,
@@ -223,9 +221,7 @@ function checkConflicts(w: World): void {
   const conflicts = w.conflicts();
   for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
     const actors = w.ledger.actorsAround(conflict.path);
-    const real = w.ledger.uncertain || w.ledger.mayBeIgnored(conflict.path) || w.ledger.mayConflict ||
-      actors.size > 1 ||
-      (w.ledger.mayReappear && w.tree(S).get(conflict.path)?.kind === "dir");
+    const real = w.ledger.uncertain || w.ledger.mayBeIgnored(conflict.path) || actors.size > 1;
     demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);
   }
   w.ledger.conflictsBefore = conflicts.length;

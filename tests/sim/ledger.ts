@@ -28,15 +28,8 @@ export class Ledger {
   /** Conflicts that were recorded before this phase. */
   conflictsBefore = 0;
   #touched = new Map<string, Touch>();
-  /** A state was lost, or its latest writes, so that old and new cannot always be told apart in this phase. */
+  /** A state was lost, so that old and new cannot always be told apart in this phase. */
   uncertain = false;
-  /**
-   * An answer may have been lost: what the client deleted or moved in that moment, not knowing that it had arrived,
-   * may come back; and a directory that was received and not written down may come between.
-   */
-  mayReappear = false;
-  /** A client was killed: it may have edited what it had received and not yet written down. */
-  mayConflict = false;
   /** Every ignore rule of this world. */
   readonly rulesEver = new RulesEver();
   /** Ignore rules were changed in this phase. */
@@ -51,8 +44,6 @@ export class Ledger {
   beginPhase(): void {
     this.#touched = new Map();
     this.uncertain = false;
-    this.mayReappear = false;
-    this.mayConflict = false;
     this.rulesTouched = false;
   }
 

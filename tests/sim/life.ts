@@ -2,6 +2,7 @@
  * One life of a process: when it is killed, everything that its code still does throws and changes nothing. Disk, state
  * and records outlive it.
  */
+import type { State } from "../../client/state.ts";
 import type { Disk, StageFile } from "../../system/disk.ts";
 
 /** Thrown into the code of a process that was killed. */
@@ -53,6 +54,27 @@ export function mortal<T extends object>(target: T, life: Life): T {
       return (...args: unknown[]) => {
         life.check();
         return value.apply(object, args);
+      };
+    },
+  });
+}
+
+/**
+ * A state for one life.
+ *
+ * @param aWhile what the hardware takes, before and after the moment from which on all is durable
+ */
+export function mortalState(state: State, life: Life, aWhile: () => Promise<void>): State {
+  const facade = mortal(state, life);
+  return new Proxy(facade, {
+    get(object, key) {
+      if (key !== "durable") return Reflect.get(object, key, object);
+      return async () => {
+        life.check();
+        await aWhile();
+        await object.durable();
+        await aWhile();
+        life.check();
       };
     },
   });

@@ -19,7 +19,7 @@ import type { MemNetwork } from "../fakes/mem_network.ts";
 import { MemRecords } from "../fakes/mem_records.ts";
 import { MemState } from "../fakes/mem_state.ts";
 import { SeededRandom } from "../fakes/seeded_random.ts";
-import { Life, mortal, mortalDisk, ProcessKilled } from "./life.ts";
+import { Life, mortal, mortalDisk, mortalState, ProcessKilled } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { WatchEvents } from "./watch_events.ts";
 
@@ -116,7 +116,6 @@ export class ServerMachine {
     const disk = ports.serverDisk(
       mortalDisk(this.disk, life, () => this.#aWhile(), () => this.state.checkpoint()),
     );
-    disk.clearStage(() => true);
     const records = mortal(this.records, life);
     const contents = mortal(this.contents, life);
     const folder = ports.folder(
@@ -130,7 +129,7 @@ export class ServerMachine {
     );
     const engine = new Engine({
       disk,
-      state: ports.state(mortal(this.state, life)),
+      state: ports.state(mortalState(this.state, life, () => this.#aWhile())),
       clock,
       random: random.fork(),
       onEvent,

@@ -237,8 +237,7 @@ export class World {
 
   #reap(): void {
     for (const machine of [this.server, ...this.clients]) {
-      if (!machine.reap() || !this.#powerCuts.delete(machine)) continue;
-      if (machine.powerCut(this.random)) this.ledger.uncertain = true;
+      if (machine.reap() && this.#powerCuts.delete(machine)) machine.powerCut(this.random);
     }
   }
 
@@ -264,7 +263,6 @@ export class World {
 
   /** Takes a machine off the network. */
   cut(actor: number): void {
-    this.ledger.mayReappear = true;
     this.network.partition(this.machine(actor).name);
   }
 
@@ -275,7 +273,6 @@ export class World {
 
   /** Cuts the next connections after so many frames that go to (`b`: come from the server) or from a client. */
   cutAfterFrames(side: Side, frames: number): void {
-    this.ledger.mayReappear = true;
     this.#framesLeft.set("", { side, left: frames });
   }
 
@@ -289,20 +286,16 @@ export class World {
 
   /** Breaks the connections of a machine that there are now. */
   hangUp(actor: number): void {
-    this.ledger.mayReappear = true;
     this.network.cutAll(this.machine(actor).name);
   }
 
   /** Nothing from or to a machine arrives, and nobody is told. */
   blackHole(actor: number): void {
-    this.ledger.mayReappear = true;
     this.network.blackHole(this.machine(actor).name);
   }
 
   /** Kills a machine's process in the middle of what it does, after so many calls of disk, state or records. */
   killAfter(actor: number, calls: number): void {
-    this.ledger.mayReappear = true;
-    if (actor !== S) this.ledger.mayConflict = true;
     this.machine(actor).killAfter(calls);
   }
 
@@ -313,16 +306,11 @@ export class World {
   }
 
   kill(actor: number): void {
-    this.ledger.mayReappear = true;
-    if (actor !== S) this.ledger.mayConflict = true;
     this.machine(actor).kill();
   }
 
   powerCut(actor: number): void {
-    const forgot = this.machine(actor).powerCut(this.random);
-    if (forgot) this.ledger.uncertain = true;
-    this.ledger.mayReappear = true;
-    if (actor !== S) this.ledger.mayConflict = true;
+    this.machine(actor).powerCut(this.random);
   }
 
   restart(actor: number): void {
