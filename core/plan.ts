@@ -109,7 +109,10 @@ export function planPath(
     return { do: "remove", path, entry: here!, revision };
   }
   if (!changedThere) {
-    // The server's head is only a newer revision of what was agreed; the local change is made on it.
+    // The server's head is only a newer revision of what was agreed; the local change is made on it. But somebody has
+    // made anew, or put back, what is deleted here: that counts as an edit.
+    const remade = base > 0 && base < revision;
+    if (here === null && remade) return { do: "download", path, entry: there!, revision, replaces: null };
     if (here === null) return { do: "delete", path, base: revision };
     return { do: "upload", path, entry: here, base: revision, conflict: false };
   }

@@ -276,7 +276,15 @@ Deno.test("plan: a newer revision of what was agreed is what the local change wa
     base: REMOTE_REVISION,
     conflict: false,
   });
+  // What somebody made anew, or put back, meets a delete as an edit would.
   assertEquals(planPath(path, synced, { entry: null }, remote), {
+    do: "download",
+    path,
+    entry: entryOf("1")!,
+    revision: REMOTE_REVISION,
+    replaces: null,
+  });
+  assertEquals(planPath(path, { ...synced, revision: 0 }, { entry: null }, remote), {
     do: "delete",
     path,
     base: REMOTE_REVISION,

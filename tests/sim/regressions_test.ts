@@ -105,3 +105,19 @@ Deno.test("a large file whose directory went away on the server leaves nothing i
   await w.settle();
   w.checkAll({ "d/big": token("B", 500, 300_000) });
 });
+
+Deno.test("what one moved away and put back, and another moved away meanwhile, is not lost", async () => {
+  await using w = await world({ clients: 2, seed: 501n });
+  w.put(A, { f: "content" });
+  await w.settle();
+  w.rename(A, "f", "moved");
+  await w.sync(A);
+  w.put(A, { f: "other" });
+  await w.sync(A);
+  w.rename(A, "moved", "f");
+  w.act(A, (user) => user.mkdir("moved"));
+  await w.sync(A);
+  w.rename(B, "f", "moved");
+  await w.settle();
+  w.checkAll({ f: "content", "moved/": "" });
+});
