@@ -106,6 +106,34 @@ Deno.test("a state of format 1 opens with all that it knew", () => {
   }
 });
 
+Deno.test("a state of format 3 opens with all that it knew, and nothing that was begun", () => {
+  using place = new DatabasePlace("state.db");
+  place.replace(Deno.readFileSync(new URL("../tests/fixtures/state_format_3.db", import.meta.url)));
+  for (let run = 1; run <= 2; run++) {
+    const state = open(place.path);
+    const { replica: _, ...binding } = state.binding();
+    assertEquals(binding, {
+      folder: "f".repeat(32),
+      epoch: "e".repeat(32),
+      cursor: 5,
+      seen: 6,
+      view: "v".repeat(32),
+      server: "nas:65432",
+      folderName: "team",
+      credential: "c".repeat(32),
+      lastSync: 1_700_000_002_000,
+    });
+    const rows = [...state.load()].map(([path, { entry, revision }]) => `${path} ${entry.kind} @${revision}`);
+    assertEquals(rows, ["dir dir @1", "dir/file.txt file @2", "large file @4", "link link @3"]);
+    assertEquals(state.load().get(parsePath("dir/file.txt"))?.stat?.ino, 12);
+    assertEquals(state.chunks(parsePath("large")), new Uint8Array(72).fill(7));
+    assertEquals([...state.ignored()].map(([path, { revision }]) => `${path} @${revision}`), ["dir/log @5"]);
+    assertEquals(state.begun().length, run - 1);
+    state.begin("{}");
+    state.close();
+  }
+});
+
 Deno.test("a state of each older format is taken over, with its rows", () => {
   const row = `'f', 7, 0, 5, 1, 420, '${"ab".repeat(32)}', NULL, NULL, NULL, NULL, NULL, NULL`;
   const tables = (binding: string) =>
