@@ -16,6 +16,8 @@ interface Touch {
   readonly origins: Set<string>;
 }
 
+const CONFLICT_MARK = / \(conflict [^()]*\)(?: \d+)?/g;
+
 export class Ledger {
   /** Contents that ever stood in a folder by a user's hand, with who wrote them. */
   readonly written = new Map<ContentId, string>();
@@ -30,6 +32,8 @@ export class Ledger {
   #touched = new Map<string, Touch>();
   /** A state was lost, so that old and new cannot always be told apart in this phase. */
   uncertain = false;
+  /** What machines had sent without an answer when their power was cut. */
+  readonly unanswered = new Set<string>();
   /** Every ignore rule of this world. */
   readonly rulesEver = new RulesEver();
   /** Ignore rules were changed in this phase. */
@@ -44,7 +48,16 @@ export class Ledger {
   beginPhase(): void {
     this.#touched = new Map();
     this.uncertain = false;
+    this.unanswered.clear();
     this.rulesTouched = false;
+  }
+
+  /** Whether a power cut made a machine forget that it had sent `path`, or something above or below it. */
+  mayBeForgotten(path: string): boolean {
+    for (const sent of this.unanswered) {
+      if (sent === path || sent.startsWith(`${path}/`) || path.startsWith(`${sent}/`)) return true;
+    }
+    return false;
   }
 
   /** A user changed his folder, and the ignore files in it perhaps. */
@@ -115,11 +128,13 @@ export class Ledger {
     return actors;
   }
 
-  /** The same, with those around the places that what stands there came from. */
+  /** The same, with those around the places that what stands there came from, or may have stepped aside from. */
   #actorsBehind(path: string, seen: Set<string>): Set<string> {
     const actors = this.actorsAround(path);
     seen.add(path);
-    for (const origin of this.#touched.get(path)?.origins ?? []) {
+    const aside = path.replaceAll(CONFLICT_MARK, "");
+    const origins = [...this.#touched.get(path)?.origins ?? [], ...aside === path ? [] : [aside]];
+    for (const origin of origins) {
       if (!seen.has(origin)) { for (const actor of this.#actorsBehind(origin, seen)) actors.add(actor); }
     }
     return actors;
