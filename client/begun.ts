@@ -4,16 +4,19 @@
  */
 import type { Entry } from "../core/entry.ts";
 import type { SyncPath } from "../core/path.ts";
+import type { Revision } from "../protocol/messages.ts";
 import type { State } from "./state.ts";
 
 /** Every part may be left out. */
 export interface Note {
   /** Uploads: what a path becomes by it, `null`: nothing. See `unanswered.ts`. */
   readonly sent?: readonly (readonly [SyncPath, Entry | null])[];
+  /** With what is sent: the {@link Disk.boot} in which it stood here. */
+  readonly boot?: string;
   /** Renames sent to the server: from, to. */
   readonly renames?: readonly (readonly [SyncPath, SyncPath])[];
-  /** What takes its place here, and the name under which it waits in the staging area. See `recovery.ts`. */
-  readonly placed?: readonly (readonly [SyncPath, Entry, string])[];
+  /** What takes its place here, as which revision, and its name in the staging area. See `recovery.ts`. */
+  readonly placed?: readonly (readonly [SyncPath, Entry, Revision, string])[];
   /** What is removed here. */
   readonly removed?: readonly SyncPath[];
   /** What is moved here: from, to, and what it then is. */
@@ -70,7 +73,7 @@ export class Begun {
   placedNames(): Set<string> {
     const names = new Set<string>();
     for (const [, text] of this.#state.begun()) {
-      for (const [, , name] of (JSON.parse(text) as Note).placed ?? []) names.add(name);
+      for (const [, , , name] of (JSON.parse(text) as Note).placed ?? []) names.add(name);
     }
     return names;
   }

@@ -256,12 +256,17 @@ export class Engine {
         if (!this.#hasWork()) await this.#waitForSteadiness(signal);
       }
       await this.#hearOfOwn(signal);
+      // Before the last write: what was settled must not wait for the next pass, which may be long after.
+      this.#replica.unanswered.conversationEnded(heard);
+      heard = false;
       await this.#settle();
       // Of what came into sight, or went out of it, nobody has told.
       if (session.ended instanceof RemoteError && !signal.aborted) throw session.ended;
       this.#noteState();
       return this.status();
     } catch (error) {
+      this.#replica.unanswered.conversationEnded(heard);
+      heard = false;
       // What was agreed on before stays so; forgetting it would cost comparisons, or conflicts that are none.
       await this.#replica.flush().catch(() => {});
       throw await endOf(error, remote.closed, this.#options.clock);

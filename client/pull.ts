@@ -101,13 +101,15 @@ export class Pull {
 
   /** Makes directories, parents first. */
   async makeDirs(steps: readonly DownloadStep[]): Promise<void> {
-    const waiting: Waiting[] = [];
-    for (const step of steps) {
-      const { entry, path } = step;
-      if (entry.kind !== "dir" || this.#setMetaOnly(step) || this.#mustWait(path)) continue;
-      this.#tryNow(path, () => waiting.push({ step, staged: this.#replica.disk.stageDir(entry.mode) }));
+    for (const group of groups(steps)) {
+      const waiting: Waiting[] = [];
+      for (const step of group) {
+        const { entry, path } = step;
+        if (entry.kind !== "dir" || this.#setMetaOnly(step) || this.#mustWait(path)) continue;
+        this.#tryNow(path, () => waiting.push({ step, staged: this.#replica.disk.stageDir(entry.mode) }));
+      }
+      await this.#placeAll(waiting);
     }
-    await this.#placeAll(waiting);
   }
 
   #stageLink(step: DownloadStep): void {
@@ -141,12 +143,14 @@ export class Pull {
   async #moveAndRemove(moves: readonly Move[], rest: readonly RemoveStep[]): Promise<DownloadStep[]> {
     if (moves.length + rest.length === 0) return [];
     const { begun } = this.#replica;
-    const number = begun.begin({
-      moved: moves.map(({ source, step }) => [source.path, step.path, step.entry]),
-      removed: rest.map(({ path }) => path),
-    });
+    const numbers: number[] = [];
     const unmoved: DownloadStep[] = [];
     try {
+      for (const group of groups(moves)) {
+        const moved = group.map(({ source, step }) => [source.path, step.path, step.entry] as const);
+        numbers.push(begun.begin({ moved }));
+      }
+      for (const group of groups(rest)) numbers.push(begun.begin({ removed: group.map(({ path }) => path) }));
       await begun.durable();
       for (const { source, step } of moves) {
         if (this.#move(source, step, step.entry)) continue;
@@ -156,7 +160,7 @@ export class Pull {
       }
       for (const step of rest) this.#remove(step);
     } finally {
-      begun.finish(number);
+      for (const number of numbers) begun.finish(number);
     }
     return unmoved;
   }
@@ -300,9 +304,10 @@ export class Pull {
   async #noted(group: readonly Waiting[], place: () => void): Promise<void> {
     const { begun, disk } = this.#replica;
     await this.#replica.makeDurable();
-    const number = begun.begin({
-      placed: group.map(({ step, staged }) => [step.path, step.entry, disk.stagedName(staged)]),
-    });
+    const placed = group.map(({ step: { path, entry, revision }, staged }) =>
+      [path, entry, revision, disk.stagedName(staged)] as const
+    );
+    const number = begun.begin({ placed });
     try {
       await begun.durable();
       place();
@@ -456,6 +461,11 @@ function pairMoves(
   });
   const used = new Set(moves.map(({ source }) => source));
   return { moves, rest: removals.filter((step) => !used.has(step)), files };
+}
+
+/** As many as one note tells of. */
+function* groups<T>(steps: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < steps.length; at += GROUP_FILES_MAX) yield steps.slice(at, at + GROUP_FILES_MAX);
 }
 
 /** Steps that may be asked for at once. */

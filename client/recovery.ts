@@ -1,7 +1,7 @@
 /**
  * After a crash: what was begun here and has no row yet is recognised by what it left. Whatever then differs from it the
- * user did afterwards. The rows that come of it have revision 0, for the server tells of these heads once more: what
- * was not written down, the cursor has not passed.
+ * user did afterwards. What was moved gets rows of revision 0, for the server tells of these heads once more: what was
+ * not written down, the cursor has not passed. What was placed may have been no news, so its note has the revision.
  *
  * - A staged thing that waits no more in the staging area has got its place. (It is thrown away only after its note.)
  * - What was to be removed, and is gone, or is another thing by its inode, was removed.
@@ -30,22 +30,38 @@ export function recover(parts: RecoveryParts, notes: readonly Note[]): void {
       if (wasMoved(parts, from, to)) moveRows(parts, from, to, (path, old) => path === to ? entry : old);
     }
     for (const path of removed) if (wasRemoved(parts, path)) parts.trees.agreeGone(path, 0);
-    for (const [path, entry, name] of placed) {
-      if (wasPlaced(parts, path, waiting.get(name))) parts.trees.agree(path, entry, 0, null, null);
+    for (const [path, entry, revision, name] of placed) {
+      if (!wasPlaced(parts, path, entry, waiting.get(name))) continue;
+      parts.trees.agree(path, entry, revision, null, null);
     }
   }
 }
 
-/** @param waiting inode of what is in the staging area under the name of what was to be placed */
-function wasPlaced({ trees, disk }: RecoveryParts, path: SyncPath, waiting: number | undefined): boolean {
+/** @param waiting what is in the staging area under the name of what was to be placed */
+function wasPlaced(
+  { trees, disk }: RecoveryParts,
+  path: SyncPath,
+  entry: Entry,
+  waiting: Stat | null | undefined,
+): boolean {
   const before = trees.synced.get(path)?.stat ?? null;
-  // What was replaced is under that name for a moment.
-  if (waiting !== undefined && waiting !== before?.ino) return false;
+  if (waiting !== undefined && !isReplaced(entry, before, waiting)) return false;
   // After a power cut its directory may wait there itself, and hold it.
   const parent = parentOf(path);
   if (parent !== null && !trees.synced.has(parent) && statOf(disk, parent)?.kind !== "dir") return false;
   const now = statOf(disk, path);
   return now !== undefined && (before === null || !sameStat(now, before));
+}
+
+/**
+ * Whether what waits is what stood there before, which is under that name for a moment. Its inode alone would not tell:
+ * where the user deleted it, the new thing may have got the same one.
+ */
+function isReplaced(entry: Entry, before: Stat | null, waiting: Stat | null): boolean {
+  if (before === null || waiting === null) return false;
+  // No directory takes the place of another.
+  if (waiting.kind === "dir" && entry.kind === "dir") return false;
+  return sameStat({ ...waiting, ctimeUs: before.ctimeUs }, before);
 }
 
 function wasMoved({ trees, disk }: RecoveryParts, from: SyncPath, to: SyncPath): boolean {

@@ -71,7 +71,9 @@ export class Replica {
     this.room = new Room(this);
     this.writes = new WriteGate({ trees: this.trees, clock: parts.clock, emit: parts.onEvent });
     this.begun = new Begun(parts.state);
-    this.unanswered = new Unanswered(this.trees, this.begun);
+    this.unanswered = new Unanswered(this.trees, this.begun, parts.disk, (path) => {
+      if (!this.lookAgain.has(path)) this.lookAgain.set(path, "shallow");
+    });
     this.#load();
   }
 
@@ -149,8 +151,12 @@ export class Replica {
     const unwanted = this.#unwanted.length;
     await this.flush();
     if (!this.#isDurable) {
+      // What is written meanwhile is not covered.
       this.#isDurable = true;
-      await this.state.durable();
+      await this.state.durable().catch((error) => {
+        this.#isDurable = false;
+        throw error;
+      });
     }
     for (const staged of this.#unwanted.splice(0, unwanted)) this.disk.discard(staged);
   }

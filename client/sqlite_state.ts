@@ -145,7 +145,7 @@ class SqliteState implements State {
   }
 
   begin(text: string): number {
-    return this.#attempt("write", () => this.#sql.begin.get(text)![0] as number);
+    return this.#attempt("write", () => this.#sql.begin.insert(text));
   }
 
   begun(): [number, string][] {
@@ -275,7 +275,7 @@ function prepareAll(db: Database) {
     setIgnored: prepare(`INSERT OR REPLACE INTO ignored (${HEAD_COLUMNS}) VALUES (?,?,?,?,?,?,?)`),
     forgetIgnored: prepare("DELETE FROM ignored WHERE path = ?"),
     clearIgnored: prepare("DELETE FROM ignored"),
-    begin: prepare("INSERT INTO begun (text) VALUES (?) RETURNING number"),
+    begin: prepare("INSERT INTO begun (text) VALUES (?)"),
     begun: prepare("SELECT number, text FROM begun ORDER BY number"),
     forgetBegun: prepare("DELETE FROM begun WHERE number = ?"),
     clearBegun: prepare("DELETE FROM begun"),

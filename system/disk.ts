@@ -124,6 +124,8 @@ export type Checked<T> = { readonly done: true; readonly value: T } | {
 };
 
 export interface Disk extends ReadDisk {
+  /** Another text once a power cut may have taken what was not durable. */
+  readonly boot: string;
   /** A complete small file in the staging area. */
   stageBytes(bytes: Uint8Array, meta: Meta): Staged;
   stageLink(target: string): Staged;
@@ -137,8 +139,8 @@ export interface Disk extends ReadDisk {
   stagePrivate(name: string, meta: Meta): Staged;
   /** The name under which it waits in the staging area. */
   stagedName(staged: Staged): string;
-  /** What waits in the staging area, of this process or an earlier one: inode by name. */
-  staged(): Map<string, number>;
+  /** What waits in the staging area, of this process or an earlier one, by name. `null`: it cannot be told what it is. */
+  staged(): Map<string, Stat | null>;
   /** Throws a staged thing away. */
   discard(staged: Staged): void;
   /** Removes everything from the staging area except large files whose key `keep` accepts, and these names. */

@@ -1,6 +1,7 @@
 /** The disk on Linux. */
 import { invariant } from "../core/invariant.ts";
 import { nameOf, parentOf, RESERVED_NAME, type SyncPath } from "../core/path.ts";
+import { bootOf } from "./boot.ts";
 import { DirCache } from "./dir_cache.ts";
 import {
   type Checked,
@@ -57,6 +58,7 @@ export function openDisk(root: string, options: DiskOptions = {}): Disk {
 }
 
 class RealDisk implements Disk {
+  readonly boot: string;
   readonly racyWindowUs: number;
   readonly #sys: Sys;
   readonly #root: string;
@@ -75,6 +77,7 @@ class RealDisk implements Disk {
     this.#root = root;
     this.#rootFd = rootFd;
     this.#identity = identity;
+    this.boot = bootOf(sys);
     this.#dirs = new DirCache(sys, rootFd);
     this.#stage = new StageArea(sys, rootFd, systemRandom.bytes(8).toHex());
     this.#changes = new TreeChanges(sys, this.#dirs, this.#stage);
@@ -214,7 +217,7 @@ class RealDisk implements Disk {
     return StagedThing.of(staged).name;
   }
 
-  staged(): Map<string, number> {
+  staged(): Map<string, Stat | null> {
     return this.#stage.names();
   }
 

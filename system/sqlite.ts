@@ -166,6 +166,15 @@ export class Statement {
     }
   }
 
+  /** The same for one row. @returns its number */
+  insert(...values: SqlValue[]): number {
+    try {
+      return Number(this.#statement.run(...values).lastInsertRowid);
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+
   /** The first row, or `null`. */
   get(...values: SqlValue[]): SqlRow | null {
     try {

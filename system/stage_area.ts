@@ -5,7 +5,7 @@
 import { invariant } from "../core/invariant.ts";
 import { MODE_MASK } from "../core/entry.ts";
 import { RESERVED_NAME } from "../core/path.ts";
-import { type DirItem, DiskError, type Meta, type StageFile } from "./disk.ts";
+import { type DirItem, DiskError, type Meta, type StageFile, type Stat } from "./disk.ts";
 import { diskError, EACCES, EEXIST, EMLINK, ENOENT, EOPNOTSUPP, EPERM, EXDEV } from "./errno.ts";
 import { applyMeta, copyAll, writeAll } from "./file_io.ts";
 import { LargeStage } from "./large_stage.ts";
@@ -297,9 +297,9 @@ export class StageArea {
     this.drop(thing.name);
   }
 
-  /** Inodes by name. */
-  names(): Map<string, number> {
-    return new Map(this.#list().map((item) => [item.name, "stat" in item ? item.stat.ino : 0]));
+  /** What waits, by name. */
+  names(): Map<string, Stat | null> {
+    return new Map(this.#list().map((item) => [item.name, "stat" in item ? item.stat : null]));
   }
 
   #list(): DirItem[] {

@@ -385,8 +385,38 @@ function staging(test: Test): void {
     again.close();
   });
 
+  test("what waits is known after a restart, by name and as what it is, until it has its place", (world) => {
+    const { disk, user } = world;
+    user.write("old", "older");
+    const things = [
+      disk.stageBytes(bytes("one"), META),
+      disk.stageBytes(bytes("three"), META),
+      disk.stageLink("x"),
+      disk.stageDir(0o755),
+    ];
+    const [one, three, link, dir] = things.map((thing) => disk.stagedName(thing));
+    done(disk.place(things[0]!, p("a"), null));
+    done(disk.place(things[1]!, p("old"), disk.stat(p("old"))));
+    disk.discard(things[2]!);
+    const again = world.reopen();
+    const left = again.staged();
+    assertEquals([one, three, link].map((name) => left.has(name!)), [false, false, false]);
+    assertEquals([left.size, left.get(dir!)?.kind], [1, "dir"]);
+    assertEquals(again.boot, disk.boot);
+    const more = again.stageBytes(bytes("more"), META);
+    const name = again.stagedName(more);
+    assert(!left.has(name));
+    const { size, ino } = again.staged().get(name)!;
+    assertEquals(size, 4);
+    again.clearStage(() => true, new Set([name]));
+    assertEquals(world.staged(), [name]);
+    assertEquals(done(again.place(more, p("b"), null)).ino, ino);
+    again.close();
+  });
+
   test("clearing a folder that has no private area makes none", ({ disk, user }) => {
     user.write("a", "x");
+    assertEquals(disk.staged().size, 0);
     disk.clearStage(() => true);
     assertEquals(listed(disk, null), ["a file"]);
   });

@@ -60,6 +60,7 @@ export class MemDisk implements Disk {
   /** Nothing tells how much room there is, as with the quotas of some file systems. */
   hidesFree = false;
   #next = 0;
+  #powerCuts = 0;
 
   constructor(options: MemDiskOptions = {}) {
     const granularity = options.granularityUs ?? 1;
@@ -251,9 +252,13 @@ export class MemDisk implements Disk {
     return (staged as unknown as MemStaged).name;
   }
 
-  staged(): Map<string, number> {
+  get boot(): string {
+    return `boot ${this.#powerCuts}`;
+  }
+
+  staged(): Map<string, Stat | null> {
     this.#check("staged", "list", "");
-    return new Map([...this.inodes.stage.entries].map(([name, { ino }]) => [name, ino]));
+    return new Map([...this.inodes.stage.entries].map(([name, inode]) => [name, inode.stat()]));
   }
 
   discard(staged: Staged): void {
@@ -409,6 +414,7 @@ export class MemDisk implements Disk {
 
   /** What a power cut leaves; staged things and open files of before must not be used any more. */
   powerCut(random: () => number): void {
+    this.#powerCuts++;
     powerCut(this.inodes, random);
   }
 

@@ -13,6 +13,7 @@ import type { SeededRandom } from "../fakes/seeded_random.ts";
 import { Life, mortalDisk, mortalState, ProcessKilled } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { SERVER } from "./server_machine.ts";
+import { unansweredIn } from "./unanswered.ts";
 import { WatchEvents } from "./watch_events.ts";
 
 /** How long the hardware takes, ms. */
@@ -200,14 +201,13 @@ export class ClientMachine {
     return true;
   }
 
-  /** @returns whether the state lost something */
-  powerCut(random: SeededRandom): boolean {
+  /** @returns paths of what had been sent, of which nobody knows any more whether it arrived */
+  powerCut(random: SeededRandom): string[] {
     this.kill();
     this.disk.powerCut(() => random.fraction());
-    const written = this.state.undurable;
-    const kept = random.int(written + 1);
-    this.state.powerCut(kept);
-    return kept < written;
+    const sent = unansweredIn(this.state);
+    this.state.powerCut(random.int(this.state.undurable + 1));
+    return [...sent, ...unansweredIn(this.state)];
   }
 
   /** The state database is lost. */

@@ -36,7 +36,7 @@ const FAULTS: readonly Fault[] = [
     name: "what waits to be placed counts as placed after a crash",
     edits: [{
       file: "client/recovery.ts",
-      old: "  if (waiting !== undefined && waiting !== before?.ino) return false;\n",
+      old: "  if (waiting !== undefined && !isReplaced(entry, before, waiting)) return false;\n",
       new: "",
     }],
     only: "write,append,syncToEnd,killAfter",
@@ -46,11 +46,20 @@ const FAULTS: readonly Fault[] = [
     edits: [{
       file: "client/pull.ts",
       old:
-        "    await this.#replica.makeDurable();\n    const number = begun.begin({\n      placed: group.map(({ step, staged }) => [step.path, step.entry, disk.stagedName(staged)]),\n    });\n    try {\n      await begun.durable();\n",
+        "    await this.#replica.makeDurable();\n    const placed = group.map(({ step: { path, entry, revision }, staged }) =>\n      [path, entry, revision, disk.stagedName(staged)] as const\n    );\n    const number = begun.begin({ placed });\n    try {\n      await begun.durable();\n",
       new:
-        "    const number = begun.begin({\n      placed: group.map(({ step, staged }) => [step.path, step.entry, disk.stagedName(staged)]),\n    });\n    try {\n      await begun.durable();\n      await this.#replica.makeDurable();\n",
+        "    const placed = group.map(({ step: { path, entry, revision }, staged }) =>\n      [path, entry, revision, disk.stagedName(staged)] as const\n    );\n    const number = begun.begin({ placed });\n    try {\n      await begun.durable();\n      await this.#replica.makeDurable();\n",
     }],
     only: "write,append,save,syncToEnd,powerCutAfter",
+  },
+  {
+    name: "a note outlives what it told of",
+    edits: [{
+      file: "client/begun.ts",
+      old: "    if (this.#open.delete(number)) this.#finished.push(number);\n",
+      new: "    this.#open.delete(number);\n",
+    }],
+    only: "write,append,syncToEnd",
   },
   {
     name: "the bits of a group travel",
@@ -92,8 +101,8 @@ const FAULTS: readonly Fault[] = [
     name: "contents are placed without being durable",
     edits: [{
       file: "client/pull.ts",
-      old: "    await this.#replica.makeDurable();\n    const number",
-      new: "    const number",
+      old: "    await this.#replica.makeDurable();\n    const placed",
+      new: "    const placed",
     }],
     only: "write,save,syncToEnd,powerCutAfter",
   },

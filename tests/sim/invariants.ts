@@ -205,7 +205,7 @@ function mayLookOutdated(w: World, content: ContentId): boolean {
 function checkUncontested(w: World, tree: Tree): void {
   if (w.ledger.uncertain) return;
   for (const { path, actor, thing } of w.ledger.uncontested()) {
-    if (w.ledger.mayBeIgnored(path)) continue;
+    if (w.ledger.mayBeIgnored(path) || w.ledger.mayBeForgotten(path)) continue;
     const found = tree.get(path);
     const outcome = found?.text ?? "absent";
     const wanted = thing?.text ?? "absent";
@@ -221,7 +221,8 @@ function checkConflicts(w: World): void {
   const conflicts = w.conflicts();
   for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
     const actors = w.ledger.actorsAround(conflict.path);
-    const real = w.ledger.uncertain || w.ledger.mayBeIgnored(conflict.path) || actors.size > 1;
+    const real = w.ledger.uncertain || w.ledger.mayBeIgnored(conflict.path) ||
+      w.ledger.mayBeForgotten(conflict.path) || actors.size > 1;
     demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);
   }
   w.ledger.conflictsBefore = conflicts.length;
@@ -229,7 +230,9 @@ function checkConflicts(w: World): void {
 
 /** I10 */
 function checkNoLeftovers(w: World): void {
-  for (const { name, disk } of [w.server, ...w.clients]) {
+  for (const { name, disk, state } of [w.server, ...w.clients]) {
+    const notes = state.begun();
+    demand(notes.length === 0, `I10: ${name} left ${notes.length} notes of what was begun: ${notes[0]?.[1]}`);
     const left = disk.stageList().filter((file) => !file.endsWith(".part"));
     demand(left.length === 0, `I10: ${name} left ${left} in the staging area`);
   }

@@ -21,6 +21,7 @@ import { MemState } from "../fakes/mem_state.ts";
 import { SeededRandom } from "../fakes/seeded_random.ts";
 import { Life, mortal, mortalDisk, mortalState, ProcessKilled } from "./life.ts";
 import type { Ports } from "./ports.ts";
+import { unansweredIn } from "./unanswered.ts";
 import { WatchEvents } from "./watch_events.ts";
 
 export const SERVER = "server";
@@ -212,16 +213,15 @@ export class ServerMachine {
     return true;
   }
 
-  /** @returns whether the state lost something */
-  powerCut(random: SeededRandom): boolean {
+  /** @returns paths of what had been sent, of which nobody knows any more whether it arrived */
+  powerCut(random: SeededRandom): string[] {
     this.kill();
     this.disk.powerCut(() => random.fraction());
-    const written = this.state.undurable;
-    const kept = random.int(written + 1);
-    this.state.powerCut(kept);
+    const sent = unansweredIn(this.state);
+    this.state.powerCut(random.int(this.state.undurable + 1));
     this.contents.powerCut();
     this.records.powerCut();
-    return kept < written;
+    return [...sent, ...unansweredIn(this.state)];
   }
 }
 

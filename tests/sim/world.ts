@@ -237,7 +237,7 @@ export class World {
 
   #reap(): void {
     for (const machine of [this.server, ...this.clients]) {
-      if (machine.reap() && this.#powerCuts.delete(machine)) machine.powerCut(this.random);
+      if (machine.reap() && this.#powerCuts.delete(machine)) this.#cutPower(machine);
     }
   }
 
@@ -310,7 +310,11 @@ export class World {
   }
 
   powerCut(actor: number): void {
-    this.machine(actor).powerCut(this.random);
+    this.#cutPower(this.machine(actor));
+  }
+
+  #cutPower(machine: ClientMachine | ServerMachine): void {
+    for (const path of machine.powerCut(this.random)) this.ledger.unanswered.add(path);
   }
 
   restart(actor: number): void {
