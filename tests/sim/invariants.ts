@@ -220,7 +220,7 @@ function checkUncontested(w: World, tree: Tree): void {
 function checkConflicts(w: World): void {
   const conflicts = w.conflicts();
   for (const conflict of conflicts.slice(w.ledger.conflictsBefore)) {
-    const actors = w.ledger.actorsAround(conflict.path);
+    const actors = w.ledger.actorsBehind(conflict.path);
     const real = w.ledger.uncertain || w.ledger.mayBeIgnored(conflict.path) ||
       w.ledger.mayBeForgotten(conflict.path) || actors.size > 1;
     demand(real, `I6: a conflict at "${displayPath(conflict.path)}", where only ${[...actors]} acted`);

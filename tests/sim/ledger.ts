@@ -129,13 +129,13 @@ export class Ledger {
   }
 
   /** The same, with those around the places that what stands there came from, or may have stepped aside from. */
-  #actorsBehind(path: string, seen: Set<string>): Set<string> {
+  actorsBehind(path: string, seen = new Set<string>()): Set<string> {
     const actors = this.actorsAround(path);
     seen.add(path);
     const aside = path.replaceAll(CONFLICT_MARK, "");
     const origins = [...this.#touched.get(path)?.origins ?? [], ...aside === path ? [] : [aside]];
     for (const origin of origins) {
-      if (!seen.has(origin)) { for (const actor of this.#actorsBehind(origin, seen)) actors.add(actor); }
+      if (!seen.has(origin)) { for (const actor of this.actorsBehind(origin, seen)) actors.add(actor); }
     }
     return actors;
   }
@@ -143,7 +143,7 @@ export class Ledger {
   /** Paths that one actor alone touched, around which nobody else did anything, and what must stand there. */
   *uncontested(): Generator<{ path: string; actor: string; thing: Thing | null }> {
     for (const [path, { last }] of this.#touched) {
-      const actors = this.#actorsBehind(path, new Set());
+      const actors = this.actorsBehind(path);
       if (actors.size !== 1) continue;
       const [actor] = actors;
       yield { path, actor: actor!, thing: last.get(actor!) ?? null };
