@@ -178,10 +178,10 @@ export class Cycle {
   /** Tells of each problem that a look met, once. */
   #tellProblems(): void {
     const { problems } = this.#replica.trees;
-    for (const path of this.#told.keys()) if (!problems.has(path)) this.#told.delete(path);
-    for (const { path, reason, at } of problems.values()) {
-      if (at !== "look" || this.#told.get(path) === reason) continue;
-      this.#told.set(path, reason);
+    for (const key of this.#told.keys()) if (!problems.has(key)) this.#told.delete(key);
+    for (const [key, { path, reason, at }] of problems) {
+      if (at !== "look" || this.#told.get(key) === reason) continue;
+      this.#told.set(key, reason);
       this.#parts.onEvent({ type: "problem", path, reason });
     }
   }

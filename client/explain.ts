@@ -8,6 +8,7 @@ import { DiskError, type Stat } from "../system/disk.ts";
 import type { HeldDeletes } from "./delete_gate.ts";
 import type { Ignoring } from "./ignoring.ts";
 import type { Replica } from "./replica.ts";
+import { nameProblemKey } from "./trees.ts";
 
 export type ExplainedState =
   /** Both sides hold the same. */
@@ -178,7 +179,8 @@ function problemsOf(path: SyncPath, { replica, ignoring }: Known): string[] {
     ? []
     : [`The rules of "${displayPath(trouble.path)}" are not known: ${trouble.reason}`];
   for (const one of [path, ...ancestorsOf(path)]) {
-    const problem = replica.trees.problems.get(one);
+    const { problems } = replica.trees;
+    const problem = problems.get(one) ?? problems.get(nameProblemKey(one));
     // Of a directory only that matters here which keeps it from being looked into.
     if (problem !== undefined && (one === path || problem.at === "look")) reasons.push(problem.reason);
   }

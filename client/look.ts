@@ -8,6 +8,7 @@ import { DiskError, sameStat, type Stat } from "../system/disk.ts";
 import type { Ignoring } from "./ignoring.ts";
 import { PathReader, type Reading, type ReadSource, UNSTEADY } from "./path_reader.ts";
 import type { RulesTrouble } from "./rule_files.ts";
+import { nameProblemKey } from "./trees.ts";
 
 /** Where to look: everything, or single paths; `deep` includes all below. */
 export interface LookRequest {
@@ -300,8 +301,8 @@ class Look {
   /** Problems of paths that are no longer there, or were read this time. */
   #sweepProblems(all: boolean): void {
     const { trees } = this.#context;
-    for (const [path, problem] of [...trees.problems]) {
-      if (problem.at === "look" && all && !this.#reported.has(path)) trees.problems.delete(path);
+    for (const [key, problem] of [...trees.problems]) {
+      if (problem.at === "look" && all && !this.#reported.has(key)) trees.problems.delete(key);
     }
   }
 
@@ -332,12 +333,12 @@ class Look {
 
   #unsyncable(dir: SyncPath | null, name: string, reason: string): void {
     const path = dir === null ? name : `${dir}/${name}`;
-    this.#problem(path, `Cannot sync "${path}": ${reason}`);
+    this.#problem(path, `Cannot sync "${path}": ${reason}`, nameProblemKey(path));
   }
 
-  #problem(path: string, reason: string): void {
-    this.#reported.add(path);
-    this.#context.trees.problems.set(path, { path, reason, at: "look" });
+  #problem(path: string, reason: string, key = path): void {
+    this.#reported.add(key);
+    this.#context.trees.problems.set(key, { path, reason, at: "look" });
   }
 
   #clearProblem(path: SyncPath): void {

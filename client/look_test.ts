@@ -244,6 +244,25 @@ Deno.test("look: what cannot be told of is not gone", async () => {
   assertEquals(folder.problems().length, 3);
 });
 
+Deno.test("look: a name that is not UTF-8 is a problem, also if it is shown like one that is and all right", async () => {
+  const folder = new Folder();
+  folder.disk.list = () => [
+    { name: "bad-\uFFFD", problem: "its name is not UTF-8" },
+    ...MemDisk.prototype.list.call(folder.disk, null),
+  ];
+  folder.user.write("bad-\uFFFD", "genuine");
+  for (let n = 0; n < 2; n++) {
+    await folder.look();
+    assertEquals(folder.problems(), [`bad-\uFFFD: Cannot sync "bad-\uFFFD": its name is not UTF-8`]);
+    folder.agree();
+    await folder.look(only({ "bad-\uFFFD": "shallow" }));
+    assertEquals(folder.problems().length, 1);
+  }
+  Reflect.deleteProperty(folder.disk, "list");
+  await folder.look();
+  assertEquals(folder.problems(), []);
+});
+
 Deno.test("look: FIFOs, bad names and reserved names are problems and never deletes", async () => {
   const folder = await sampleFolder();
   folder.user.remove("a");

@@ -66,12 +66,18 @@ const HEAD_BYTES = 300;
 /** Hints of renamed directories that wait; without them the same is done path by path. */
 const MOVES_MAX = 10_000;
 
+/** A name that is not UTF-8 is shown like one that is, which may stand beside it and be all right. */
+export function nameProblemKey(shown: string): string {
+  return `${shown}\0`;
+}
+
 export class Trees {
   readonly #headsBytesMax: number;
   #headsBytes = 0;
   readonly synced = new Map<SyncPath, SyncedNode>();
   readonly local = new Map<SyncPath, Found | null>();
   readonly remote = new Map<SyncPath, RemoteHead>();
+  /** By path; what has a name that cannot be synced, by {@link nameProblemKey}. */
   readonly problems = new Map<string, Problem>();
   /** What the server holds at ignored paths. */
   readonly ignored = new IgnoredHeads();
