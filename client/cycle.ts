@@ -20,7 +20,7 @@ import { Push } from "./push.ts";
 import { pushRenames } from "./push_renames.ts";
 import type { Replica } from "./replica.ts";
 import { foreseeRules } from "./rules_ahead.ts";
-import { bringRules } from "./rules_first.ts";
+import { bringRules, nextRules } from "./rules_first.ts";
 import type { Transfers } from "./transfers.ts";
 import type { Trees } from "./trees.ts";
 
@@ -88,12 +88,17 @@ export class Cycle {
     await this.look({ all: false, paths: originsToCheck(this.#replica.trees) }, signal, push);
     await this.#pushRenames(remote);
     const pull = new Pull(this.#replica, remote, transfers);
-    if (this.scope === null) await pullMoves(this.#replica, pull);
-    const todo = this.#parts.gate.filter(this.plan(), this.watching);
+    // Rules come first, and some come with their directory.
+    if (this.scope === null && await this.#pullMoves(pull)) return { again: true, stale: false };
+    const { gate } = this.#parts;
+    const todo = gate.filter(this.plan(), this.watching);
+    // While deletes rest, the other half of a rename may still be seen.
+    const rests = gate.resting || gate.held !== null;
+    const isNews = !rests && this.#ignoring?.decide() === true;
     await this.#carryOut(todo, push, pull);
     this.#goByRemovedRules(todo);
     await this.#replica.flush();
-    return { again: push.again > 0, stale: push.stale > 0 };
+    return { again: push.again > 0 || isNews, stale: push.stale > 0 };
   }
 
   /** Brings the rules of ignore files in step before anything else is done. @returns whether all must be looked at */
@@ -186,7 +191,14 @@ export class Cycle {
     }
   }
 
+  /** Renames that were found. What they do not take along may be planned then. */
   renames(): Rename[] {
+    const renames = this.#findRenames();
+    this.#ignoring?.decide(renames);
+    return renames;
+  }
+
+  #findRenames(): Rename[] {
     const { trees } = this.#replica;
     const gone = new Map<SyncPath, Placed>();
     const created = new Map<SyncPath, Placed>();
@@ -207,11 +219,35 @@ export class Cycle {
   async #pushRenames(remote: Remote): Promise<void> {
     if (this.scope !== null) return;
     for (;;) {
-      const renames = this.renames();
+      const renames = this.#findRenames();
       if (renames.length === 0) return;
       const done = await pushRenames(this.#replica, remote, renames);
       if (done < renames.length) return;
     }
+  }
+
+  /** @returns whether rules are to be brought now that could not be before */
+  async #pullMoves(pull: Pull): Promise<boolean> {
+    const ignoring = this.#ignoring;
+    const any = this.#replica.trees.moves.length > 0;
+    const moved = await pullMoves(this.#replica, pull);
+    if (!any || ignoring === null) return false;
+    this.#goByMovedRules(moved, ignoring);
+    await this.#replica.flush();
+    return nextRules({ replica: this.#replica, ignoring }).size > 0;
+  }
+
+  /** What the server holds in a directory that was renamed here was measured without the rules in it. */
+  #goByMovedRules(moved: readonly SyncPath[], ignoring: Ignoring): void {
+    const { synced, remote } = this.#replica.trees;
+    const open = moved.filter((to) => remote.keys().some((path) => isBelow(path, to)));
+    if (open.length === 0) return;
+    for (const [path, { entry }] of synced) {
+      if (entry.kind === "dir" && open.some((to) => isAtOrBelow(path, to))) {
+        ignoring.files.refresh(path, true);
+      }
+    }
+    ignoring.review(false, () => true);
   }
 
   plan(): Plan {

@@ -206,6 +206,9 @@ function waitsOf(path: SyncPath, { replica }: Known): string[] {
     const what = news.entry === null ? "deleted" : agreed === null ? "made" : "changed";
     reasons.push(`It was ${what} on the server${who} (version ${news.revision}); that waits to come here`);
   }
+  if (trees.undecided.has(path)) {
+    reasons.push("The server has it, but its directory is gone here; if it was not renamed, it comes back");
+  }
   if (replica.unsteady.has(path)) reasons.push("It changes while it is read; it is looked at again");
   return reasons;
 }

@@ -110,3 +110,16 @@ Deno.test("explain: a mass delete that the guard holds", async () => {
   await w.settle();
   assertEquals(w.tree(S).size, 30);
 });
+
+Deno.test("explain: what rules ignored whose directory is gone with them", async () => {
+  await using w = await world({ clients: 1, seed: 7n });
+  w.put(A, { "d/a.c": "1", "d/x.o": "1" });
+  await w.settle();
+  w.put(A, { "d/.fsyncignore": "*.o\n" });
+  await w.settle();
+  w.rename(A, "d", "e");
+  assertEquals(await said(w, A, "d/x.o", "e/x.o"), [
+    "d/x.o: pending; The server has it, but its directory is gone here; if it was not renamed, it comes back",
+    "e/x.o: ignored; It is ignored by e/.fsyncignore:1: *.o",
+  ]);
+});

@@ -6,8 +6,9 @@
 import { GIT_RULES_NAME, type IgnoreRules, isIgnoredBy, type Levels } from "../core/ignore.ts";
 import type { Entry } from "../core/entry.ts";
 import { ancestorsOf, isAtOrBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
+import type { Rename } from "../core/renames.ts";
 import type { Clock } from "../system/clock.ts";
-import type { DirItem, ReadDisk } from "../system/disk.ts";
+import { type DirItem, DiskError, type ReadDisk } from "../system/disk.ts";
 import type { LookRequest } from "./look.ts";
 import { type IgnoreSettings, RuleFilesOnDisk, type RulesTrouble } from "./rule_files.ts";
 import type { Trees } from "./trees.ts";
@@ -27,6 +28,7 @@ const REVIEWS_MAX = 10;
 export class Ignoring {
   readonly files: RuleFilesOnDisk;
   readonly #trees: Trees;
+  readonly #disk: ReadDisk;
   /**
    * Paths where something ignored stands here, while what the server holds, or may hold, is of another kind and is not
    * ignored (`out/` ignores a directory and not a file).
@@ -43,9 +45,11 @@ export class Ignoring {
 
   constructor(trees: Trees, disk: ReadDisk, clock: Clock, settings: () => IgnoreSettings) {
     this.#trees = trees;
+    this.#disk = disk;
     this.files = new RuleFilesOnDisk(disk, clock, settings);
     // It is asked about what the server has.
     trees.ignores = (path, isDir) => this.isIgnored(path, isDir, true);
+    trees.isDirGone = (path) => this.#isDirGone(path);
   }
 
   get rules(): IgnoreRules {
@@ -283,14 +287,63 @@ export class Ignoring {
 
   #reviewIgnored(): SyncPath[] {
     const back: SyncPath[] = [];
+    const gone = new Map<SyncPath, boolean>();
     for (const [path, { entry }] of [...this.#trees.ignored]) {
       const trouble = this.files.ensure(path);
       if (trouble !== null) this.#note(trouble);
       if (this.troubleOf(path) !== null || this.isIgnored(path, entry.kind === "dir")) continue;
+      if (this.#isDirGone(path, gone)) {
+        this.#trees.undecided.add(path);
+        continue;
+      }
       this.#takeBack(path);
       back.push(path);
     }
     return back;
+  }
+
+  /**
+   * Whether the directory that held `path`, when both sides agreed on it, does not stand here now. Whether rules that
+   * were in it still speak of `path` shows only when it is known whether it was renamed.
+   */
+  #isDirGone(path: SyncPath, known = new Map<SyncPath, boolean>()): boolean {
+    for (const dir of ancestorsOf(path)) {
+      if (this.#trees.synced.get(dir)?.entry.kind !== "dir") continue;
+      const gone = known.get(dir) ?? this.#isGone(dir);
+      known.set(dir, gone);
+      return gone;
+    }
+    return false;
+  }
+
+  #isGone(dir: SyncPath): boolean {
+    try {
+      return this.#disk.stat(dir) === null;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return error.code === "link_in_path";
+    }
+  }
+
+  /**
+   * Directories that are gone and not renamed do not take along what their rules ignored: it is news, like everything
+   * else that the server holds and no rule ignores.
+   *
+   * @param renames those that are still to be carried out
+   * @returns whether there was any
+   */
+  decide(renames: readonly Rename[] = []): boolean {
+    const { undecided, ignored } = this.#trees;
+    let found = false;
+    for (const path of [...undecided]) {
+      if (renames.some(({ from }) => isAtOrBelow(path, from))) continue;
+      undecided.delete(path);
+      const head = ignored.get(path);
+      if (head === undefined || this.isIgnored(path, head.entry.kind === "dir")) continue;
+      this.#takeBack(path);
+      found = true;
+    }
+    return found;
   }
 
   /**

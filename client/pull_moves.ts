@@ -8,12 +8,15 @@ import type { DownloadStep, Pull } from "./pull.ts";
 import type { Replica } from "./replica.ts";
 import type { RemoteMove, Trees } from "./trees.ts";
 
-export async function pullMoves(replica: Replica, pull: Pull): Promise<void> {
+/** @returns the new places of those that were renamed here */
+export async function pullMoves(replica: Replica, pull: Pull): Promise<SyncPath[]> {
+  const done: SyncPath[] = [];
   for (const move of replica.trees.moves.splice(0)) {
     if (!isPlain(replica, move)) continue;
     await pull.makeDirs(newParents(replica.trees, move.to));
-    if (hasParent(replica.trees, move.to)) await carryOut(replica, move);
+    if (hasParent(replica.trees, move.to) && await carryOut(replica, move)) done.push(move.to);
   }
+  return done;
 }
 
 /** Directories above `to` that are new on the server too, outermost first. */
@@ -52,7 +55,7 @@ function hasParent(trees: Trees, to: SyncPath): boolean {
   return parent === null || trees.localEntry(parent)?.kind === "dir";
 }
 
-async function carryOut(replica: Replica, { from, to, revision, author }: RemoteMove): Promise<void> {
+async function carryOut(replica: Replica, { from, to, revision, author }: RemoteMove): Promise<boolean> {
   const { trees, disk } = replica;
   const before = trees.synced.get(from)!;
   // The database moves what it has, so it must have everything.
@@ -61,16 +64,20 @@ async function carryOut(replica: Replica, { from, to, revision, author }: Remote
   try {
     await replica.begun.durable();
     const moved = disk.move(from, to, before.stat!);
-    if (!moved.done) return void replica.lookAgain.set(from, "deep");
+    if (!moved.done) {
+      replica.lookAgain.set(from, "deep");
+      return false;
+    }
     trees.agreeMoved(from, to, revision, false);
     before.stat = moved.value;
     replica.emit({ type: "moved", from, path: to, author });
   } catch (error) {
     // The plan does the same path by path, and says what is in the way.
     if (!(error instanceof DiskError)) throw error;
-    return;
+    return false;
   } finally {
     replica.begun.finish(number);
   }
   await replica.flush();
+  return true;
 }

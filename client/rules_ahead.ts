@@ -31,7 +31,7 @@ class RulesAhead {
   /** Rules that go may let others be met, and rules that come may leave out others. */
   async run(): Promise<void> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const wanted = nextRules(this.#parts, this.#done);
+      const wanted = nextRules(this.#parts, this.#done, true);
       if (wanted.size > 0) await this.#comeTrue(wanted);
       else if (!await this.#vanish()) return;
     }

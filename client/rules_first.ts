@@ -40,17 +40,22 @@ export async function bringRules(parts: RulesFirstParts): Promise<boolean> {
   return changed;
 }
 
-/** Ignore files that are to come, those nearest to the root first, without those that are `done`. */
+/**
+ * Ignore files that are to come, those nearest to the root first, without those that are `done`.
+ *
+ * @param isAhead nothing is renamed, so what was changed in a renamed directory counts at once
+ */
 export function nextRules(
   { replica, ignoring }: Pick<RulesFirstParts, "replica" | "ignoring">,
   done: ReadonlySet<SyncPath> = new Set(),
+  isAhead = false,
 ): ReadonlySet<SyncPath> {
   const { trees, busy, blocked } = replica;
   const wanted: SyncPath[] = [];
   for (const [path, { entry }] of trees.remote) {
     if (entry?.kind !== "file" || entry.size > SINGLE_CHUNK_MAX) continue;
     if (!ignoring.files.isRuleFile(nameOf(path)) || busy.has(path) || blocked.has(path)) continue;
-    if (done.has(path) || comesByMove(path, trees)) continue;
+    if (done.has(path) || comesByMove(path, trees, isAhead)) continue;
     if (!ignoring.isIgnored(path, false)) wanted.push(path);
   }
   const depth = Math.min(...wanted.map(depthOf));
@@ -72,10 +77,10 @@ function onlyFor(wanted: ReadonlySet<SyncPath>, whole: Plan): Plan {
  * Whether a rule file comes here with its directory, which was renamed on the server: fetched by itself, it would make
  * the directory, and what is ignored in the old one would not come along.
  */
-export function comesByMove(path: SyncPath, { moves, synced, remote }: Trees): boolean {
+function comesByMove(path: SyncPath, { moves, synced, remote }: Trees, isAhead: boolean): boolean {
   const head = remote.get(path)?.entry ?? null;
   return head !== null && moves.some(({ from, to }) => {
     const before = isBelow(path, to) ? synced.get(rebase(path, to, from)) : undefined;
-    return before !== undefined && sameEntry(before.entry, head);
+    return before !== undefined && (!isAhead || sameEntry(before.entry, head));
   });
 }

@@ -81,12 +81,19 @@ export class Trees {
   readonly problems = new Map<string, Problem>();
   /** What the server holds at ignored paths. */
   readonly ignored = new IgnoredHeads();
+  /**
+   * Those of them that no rule names any more because their directory is gone here, and rules with it. A rename may take
+   * them along; if none does, they are news.
+   */
+  readonly undecided = new Set<SyncPath>();
   /** Directories here that hold something ignored, as far as looks have met it. */
   readonly holders = new Set<SyncPath>();
   /** Whether the rules leave what is at a path out of sync. */
   ignores: (path: SyncPath, isDir: boolean) => boolean = () => false;
   /** Told of each head as it comes, before it counts as news. */
   recognise: (path: SyncPath, entry: Entry | null, revision: Revision) => void = () => {};
+  /** Whether the directory in which the server has `path` does not stand here. */
+  isDirGone: (path: SyncPath) => boolean = () => false;
   /** A path changed its kind, so that others may be ignored now or not any more. */
   reviewIgnored = false;
   /** Everything that the server accepted up to here is in `remote`, `synced` or `ignored`. */
@@ -126,6 +133,8 @@ export class Trees {
     ignored: ReadonlyMap<SyncPath, IgnoredHead> = new Map(),
   ): void {
     this.ignored.load(ignored);
+    // By which rules they are ignored nobody has written down.
+    this.reviewIgnored = ignored.size > 0;
     this.upTo = cursor;
     this.seen = seen;
     this.view = view;
@@ -229,7 +238,10 @@ export class Trees {
       const target = rebase(path, from, to);
       this.ignored.delete(path);
       this.ignored.set(target, { entry, revision });
-      if (!this.ignores(target, entry.kind === "dir")) this.takeBack(target);
+      if (this.ignores(target, entry.kind === "dir")) continue;
+      // Inside the renamed directory another may have been renamed, which shows only now.
+      if (this.isDirGone(target)) this.undecided.add(target);
+      else this.takeBack(target);
     }
   }
 
@@ -274,6 +286,7 @@ export class Trees {
 
   /** `path` is not ignored any more: what the server holds is news. */
   takeBack(path: SyncPath): void {
+    this.undecided.delete(path);
     const head = this.ignored.get(path);
     if (head === undefined) return;
     this.ignored.delete(path);
@@ -523,6 +536,7 @@ export class Trees {
     this.remote.clear();
     this.problems.clear();
     this.ignored.clear();
+    this.undecided.clear();
     this.waitingChunks.clear();
     this.moves.length = 0;
     this.#large.clear();

@@ -376,4 +376,18 @@ Deno.test("trees: ignored heads survive a restart", () => {
   const restarted = new Trees();
   restarted.load(state.load(), { cursor: 2, seen: 2, view: null }, state.ignored());
   assertEquals(ignored(restarted), ["x: file 1 B @2"]);
+  // The rule may be gone by now.
+  assert(restarted.reviewIgnored);
+});
+
+Deno.test("trees: a rename of ours leaves open what is ignored in a directory that is gone from it", () => {
+  const trees = ignoring(treesOf({ d: "dir", "d/sub": "dir" }), "d");
+  trees.noteNotice(set("d/sub/x", "1", 2));
+  trees.noteNotice(set("d/y", "1", 3));
+  trees.isDirGone = (path) => path.startsWith("e/sub/");
+  trees.agreeMoved(p("d"), p("e"), 5, true);
+  assertEquals([ignored(trees), [...trees.undecided]], [["e/sub/x: file 1 B @5"], [p("e/sub/x")]]);
+  assert(remote(trees).includes("e/y: file 1 B @5"));
+  trees.takeBack(p("e/sub/x"));
+  assertEquals([ignored(trees), [...trees.undecided]], [[], []]);
 });

@@ -352,3 +352,167 @@ Deno.test("ignoring: a tree that is ignored is not even listed", async () => {
   assertEquals(listed.filter((path) => path.startsWith("node_modules")), []);
   assertEquals(C, 2);
 });
+
+/** Files that the server has from before the rules of their directory came; each machine then goes on with its own. */
+async function ownRules(w: World): Promise<void> {
+  w.put(B, { "d/a.c": "1", "d/x.o": "first", "d/sub/y.o": "second", "d/sub/b.c": "2" });
+  await w.settle();
+  w.put(A, { [`d/${RULES}`]: "*.o\n" });
+  await w.settle();
+  w.put(A, { "d/x.o": "A's" });
+  await w.pause(2000);
+  w.put(B, { "d/x.o": "B's" });
+  await w.settle();
+}
+
+/** All of that under its new name. */
+const MOVED = {
+  [`e/${RULES}`]: "*.o\n",
+  "e/a.c": "1",
+  "e/x.o": "first",
+  "e/sub/y.o": "second",
+  "e/sub/b.c": "2",
+};
+
+function checkMoved(w: World): void {
+  w.check(S, MOVED);
+  w.check(A, { ...MOVED, "e/x.o": "A's" });
+  w.check(B, { ...MOVED, "e/x.o": "B's" });
+  assertEquals(w.eventsOf("renamed", "A").map(({ from }) => from as string), ["d"]);
+  assertEquals(w.eventsOf("moved", "B").length, 1);
+  assertEquals(w.conflicts(), []);
+}
+
+scenario("a renamed directory takes along what its own rules ignore on the server", async (w) => {
+  await ownRules(w);
+  w.rename(A, "d", "e");
+  await w.settle();
+  checkMoved(w);
+});
+
+scenario("so does one that is renamed while no program runs", async (w) => {
+  await ownRules(w);
+  w.kill(A);
+  w.rename(A, "d", "e");
+  await w.settle();
+  checkMoved(w);
+});
+
+scenario("so does one that is renamed while others are away", async (w) => {
+  await ownRules(w);
+  w.cut(B);
+  w.rename(A, "d", "e");
+  await w.pause(5000);
+  await w.settle();
+  checkMoved(w);
+});
+
+scenario("so does one that is out of sight for a moment", async (w) => {
+  await ownRules(w);
+  w.exclude(A, "/parked");
+  await w.settle();
+  w.rename(A, "d", "parked");
+  await w.pause(60);
+  w.rename(A, "parked", "e");
+  await w.settle();
+  checkMoved(w);
+});
+
+scenario("what own rules ignore on the server is not fetched when others rename the directory", async (w) => {
+  await ownRules(w);
+  w.remove(B, "d/x.o");
+  w.remove(B, "d/sub/y.o");
+  await w.settle();
+  w.rename(A, "d", "e");
+  await w.settle();
+  w.check(S, MOVED);
+  const { "e/x.o": _x, "e/sub/y.o": _y, ...rest } = MOVED;
+  w.check(B, rest);
+});
+
+for (const others of ["watch", "are away"]) {
+  scenario(
+    `a directory that is renamed and has other rules from then on goes by these, and others ${others}`,
+    async (w) => {
+      await ownRules(w);
+      await w.pause(2000);
+      if (others === "are away") w.cut(B);
+      w.act(A, (user) => {
+        user.rename("d", "e");
+        user.write(`e/${RULES}`, "*.c\n");
+        user.write("e/a.c", "A's alone");
+      });
+      await w.settle();
+      // What is synced again is met as if for the first time: the newest has the name.
+      const all = { ...MOVED, [`e/${RULES}`]: "*.c\n", "e/x.o": "B's" };
+      w.check(S, all);
+      w.check(A, { ...all, "e/a.c": "A's alone" });
+      w.check(B, all);
+      assertEquals(w.eventsOf("renamed", "A").map(({ from }) => from as string), ["d"]);
+      assertEquals(w.conflicts().map(({ path }) => path as string), ["e/x.o"]);
+      assert(w.history("e/x.o").includes("A's"));
+    },
+  );
+}
+
+scenario("own rules in a directory that is renamed inside a renamed one", async (w) => {
+  w.put(A, { "a/f": "0", "a/d/a.c": "1", "a/d/x.o": "first" });
+  await w.settle();
+  w.put(A, { [`a/d/${RULES}`]: "*.o\n" });
+  await w.settle();
+  w.kill(A);
+  w.act(A, (user) => {
+    user.rename("a", "b");
+    user.rename("b/d", "b/e");
+    user.write("b/e/x.o", "A's");
+  });
+  await w.settle();
+  const all = { "b/f": "0", [`b/e/${RULES}`]: "*.o\n", "b/e/a.c": "1", "b/e/x.o": "first" };
+  w.check(S, all);
+  w.check(A, { ...all, "b/e/x.o": "A's" });
+  assertEquals(w.eventsOf("renamed", "A").length, 2);
+}, { clients: 1 });
+
+scenario("a directory with own rules that is renamed here and changed there loses nothing", async (w) => {
+  await ownRules(w);
+  w.cut(A);
+  w.rename(A, "d", "e");
+  w.put(B, { "d/a.c": "edited" });
+  await w.settle();
+  // Its rules are at the new place now, so what they ignored at the old one is synced there.
+  assertEquals(text(w, S, "d/a.c"), "edited");
+  assertEquals(text(w, S, "d/x.o"), "B's");
+  assertEquals(text(w, A, "d/x.o"), "B's");
+  assertEquals(text(w, A, "e/x.o"), "A's");
+  assert(w.history("d/x.o").includes("first"));
+  assert(!paths(w, S).includes("e/x.o"));
+  assertEquals(text(w, S, "e/sub/y.o"), "second");
+});
+
+scenario("a directory with own rules that is deleted here comes back with what they ignored", async (w) => {
+  w.put(A, { "d/a.c": "1", "d/x.o": "first" });
+  await w.settle();
+  w.put(A, { [`d/${RULES}`]: "*.o\n" });
+  await w.settle();
+  w.remove(A, "d");
+  await w.settle();
+  w.checkAll({ "d/x.o": "first" });
+});
+
+scenario("newer rules of a renamed directory come before what they name", async (w) => {
+  const sync = async () => {
+    await w.pause(5000);
+    if (!w.client(A).watching) await w.sync(A);
+  };
+  await ownRules(w);
+  w.cut(B);
+  w.rename(A, "d", "e");
+  w.put(A, { "e/new.big": "not for B" });
+  await sync();
+  w.put(A, { [`e/${RULES}`]: "*.o\n*.big\n" });
+  await sync();
+  await w.settle();
+  const now = { ...MOVED, [`e/${RULES}`]: "*.o\n*.big\n" };
+  w.check(S, { ...now, "e/new.big": "not for B" });
+  w.check(B, { ...now, "e/x.o": "B's" });
+});
