@@ -42,9 +42,9 @@ function isPlain({ trees, busy, blocked }: Replica, { from, to }: RemoteMove): b
   for (const [path, node] of trees.synced) {
     if (!isAtOrBelow(path, from)) continue;
     if (trees.remote.get(path)?.entry !== null) return false;
-    // What was changed there after the move is planned afterwards; what is not there at all was deleted.
+    // What was changed or deleted there after the move is planned afterwards.
     const head = trees.remote.get(rebase(path, from, to));
-    if (head?.entry?.kind !== node.entry.kind) return false;
+    if (head === undefined || (head.entry !== null && head.entry.kind !== node.entry.kind)) return false;
   }
   return true;
 }

@@ -4,7 +4,15 @@
  * Nothing here touches the disk or the link: the engine reports what it saw and what was done.
  */
 import { type ContentId, type Entry, sameEntry } from "../core/entry.ts";
-import { isAtOrBelow, isBelow, PATH_BYTES_MAX, rebase, type SyncPath, utf8Length } from "../core/path.ts";
+import {
+  hasAncestorIn,
+  isAtOrBelow,
+  isBelow,
+  PATH_BYTES_MAX,
+  rebase,
+  type SyncPath,
+  utf8Length,
+} from "../core/path.ts";
 import { type ChunkList, SINGLE_CHUNK_MAX } from "../core/chunk.ts";
 import { invariant } from "../core/invariant.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -106,6 +114,7 @@ export class Trees {
   readonly waitingChunks = new Map<SyncPath, Uint8Array>();
   /** Directories that the server renamed since the last cycle, in order. Hints: `remote` says the same path by path. */
   readonly moves: RemoteMove[] = [];
+  readonly #movedTo = new Set<SyncPath>();
   /** Files (not directories or links) in the synced tree. */
   files = 0;
 
@@ -382,8 +391,11 @@ export class Trees {
     if (node !== undefined && node.revision >= notice.revision) return;
     const known = this.remote.get(notice.path);
     if (known !== undefined && known.revision >= notice.revision) return;
-    // A head that was known may be on its way here at this moment: then its end must not be forgotten.
-    if (entry === null && node === undefined && known === undefined && !this.local.has(notice.path)) return;
+    // A head that was known may be on its way here at this moment: then its end must not be forgotten. What was deleted in
+    // a directory that others renamed still stands here, under the old name.
+    const matters = node !== undefined || known !== undefined || this.local.has(notice.path) ||
+      this.#isInMoved(notice.path);
+    if (entry === null && !matters) return;
     this.#noteHead(notice.path, { entry, revision: notice.revision, author: notice.author });
     this.#unlisted.delete(notice.path);
     // Who was not there when a directory was renamed is told path by path, and of each where it was.
@@ -398,9 +410,15 @@ export class Trees {
   }
 
   #noteMove(move: RemoteMove): void {
+    if (this.moves.length === 0) this.#movedTo.clear();
     if (this.moves.length < MOVES_MAX && this.synced.get(move.from)?.entry.kind === "dir") {
       this.moves.push(move);
+      this.#movedTo.add(move.to);
     }
+  }
+
+  #isInMoved(path: SyncPath): boolean {
+    return this.moves.length > 0 && hasAncestorIn(path, this.#movedTo);
   }
 
   /** Takes note of a head that is ignored, or was until now. Returns whether that was all. */

@@ -198,6 +198,28 @@ Deno.test("trees: an edit that came before its directory's move stays news, also
   assertEquals(remote(restarted), ["e/a: file 6 B @4"]);
 });
 
+Deno.test("trees: what was deleted in a directory after its move is removed after the move, also after a restart", () => {
+  const trees = treesOf({ d: "dir", "d/a": "1", "d/b": "22" });
+  // To who was away, path by path.
+  trees.noteNotice(gone("d", 4));
+  trees.noteNotice({
+    kind: "set",
+    path: p("e"),
+    entry: entryOf("dir"),
+    revision: 4,
+    from: p("d"),
+    author: AUTHOR,
+  });
+  trees.noteNotice(set("e/b", "22", 4));
+  trees.noteNotice(gone("e/a", 5));
+  trees.noteNotice(gone("elsewhere", 6));
+  trees.noteUpTo(6);
+  trees.agreeMoved(p("d"), p("e"), 4, false);
+  assertEquals([remote(trees), trees.cursor()], [["e/a: absent @5"], 4]);
+  const row = trees.takePending(() => null).set.find(([path]) => path === p("e/a"))![1];
+  assertEquals(row.revision, 0);
+});
+
 Deno.test("trees: a move does not overtake rows that wait to be written", () => {
   const trees = treesOf({ d: "dir" });
   trees.agree(p("x"), entryOf("1"), 2, null, null);

@@ -516,3 +516,40 @@ scenario("newer rules of a renamed directory come before what they name", async 
   w.check(S, { ...now, "e/new.big": "not for B" });
   w.check(B, { ...now, "e/x.o": "B's" });
 });
+
+for (const others of ["watch", "are away"]) {
+  scenario(
+    `a renamed directory that loses its rules is synced as a whole, and others ${others}`,
+    async (w) => {
+      await ownRules(w);
+      if (others === "are away") w.cut(B);
+      w.act(A, (user) => {
+        user.rename("d", "e");
+        user.remove(`e/${RULES}`);
+      });
+      await w.settle();
+      const { [`e/${RULES}`]: _, ...rest } = MOVED;
+      w.checkAll({ ...rest, "e/x.o": "B's" });
+      assert(w.history("e/x.o").includes("A's"));
+    },
+  );
+
+  scenario(
+    `what is deleted in a renamed directory leaves the ignored where it is, and others ${others}`,
+    async (w) => {
+      w.put(A, { [RULES]: "*.o\n", "d/a.c": "1", "d/old/b.c": "2", "d/c.c": "3" });
+      await w.settle();
+      w.put(B, { "d/x.o": "B's", "d/old/y.o": "B's" });
+      await w.settle();
+      if (others === "are away") w.cut(B);
+      w.act(A, (user) => {
+        user.rename("d", "e");
+        user.remove("e/c.c");
+        user.removeTree("e/old");
+      });
+      await w.settle();
+      w.check(S, { [RULES]: "*.o\n", "e/a.c": "1" });
+      w.check(B, { [RULES]: "*.o\n", "e/a.c": "1", "e/x.o": "B's", "e/old/y.o": "B's" });
+    },
+  );
+}
