@@ -1,5 +1,6 @@
 /** What a running `watch` or `server` answers on its control socket, and how to ask it. */
-import type { Engine, EngineStatus } from "../client/engine.ts";
+import type { Engine } from "../client/engine.ts";
+import type { EngineStatus } from "../client/engine_status.ts";
 import type { Explanation } from "../client/explain.ts";
 import { parsePath, type SyncPath } from "../core/path.ts";
 import { askFolder, ControlError, type ControlServer, serveControl } from "../system/control_socket.ts";

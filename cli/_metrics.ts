@@ -4,7 +4,7 @@
  *
  * The text format is the one of https://prometheus.io/docs/instrumenting/exposition_formats/ (version 0.0.4).
  */
-import type { EngineStatus } from "../client/engine.ts";
+import type { EngineStatus } from "../client/engine_status.ts";
 import type { WatcherHealth } from "../watcher/watcher.ts";
 import type { Context, Flag } from "./_command.ts";
 import { SetupError } from "./_exit.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { EngineStatus } from "../client/engine.ts";
+import type { EngineStatus } from "../client/engine_status.ts";
 import type { WatcherHealth } from "../watcher/watcher.ts";
 import { type FolderNumbers, healthOf, metricsText } from "./_metrics.ts";
 

@@ -1,5 +1,5 @@
 /** What `upload` and `download` share: single paths, one direction, the same rules as everywhere. */
-import type { EngineStatus } from "../client/engine.ts";
+import type { EngineStatus } from "../client/engine_status.ts";
 import type { EngineEvent } from "../client/events.ts";
 import type { Explanation } from "../client/explain.ts";
 import type { Problem } from "../client/trees.ts";

@@ -1,5 +1,5 @@
 /** One line on the terminal that says how far a pass is: what is done, what is left, how fast, for how long still. */
-import type { Work } from "../client/engine.ts";
+import type { Work } from "../client/engine_status.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { formatBytes, type Output, plural } from "./_output.ts";
 import type { Traffic } from "./_replica.ts";

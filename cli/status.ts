@@ -1,5 +1,5 @@
 import { existsSync } from "@std/fs";
-import type { EngineStatus } from "../client/engine.ts";
+import type { EngineStatus } from "../client/engine_status.ts";
 import type { Stuck } from "../client/standstill.ts";
 import { displayPath } from "../core/path.ts";
 import { systemClock } from "../system/clock.ts";

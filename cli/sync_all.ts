@@ -1,5 +1,5 @@
 import { existsSync } from "@std/fs";
-import type { EngineStatus } from "../client/engine.ts";
+import type { EngineStatus } from "../client/engine_status.ts";
 import type { EngineEvent } from "../client/events.ts";
 import { displayPath } from "../core/path.ts";
 import { askRunning } from "./_control.ts";

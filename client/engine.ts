@@ -6,30 +6,28 @@
  * 2. Events and notices only record that there is something to do; {@link Cycle} alone decides what.
  * 3. "in sync" is said only when the last look was complete, nothing differs, and nothing waits.
  */
-import type { Rule } from "../core/access.ts";
 import type { SyncPath } from "../core/path.ts";
-import type { Plan } from "../core/plan.ts";
-import type { Rename } from "../core/renames.ts";
 import type { Changes } from "../protocol/messages.ts";
 import type { Connector, Remote } from "../protocol/remote.ts";
 import { ProtocolError, RemoteError } from "../protocol/errors.ts";
 import { DiskError } from "../system/disk.ts";
-import { DeleteGate, DELETES_QUIET_MS, type HeldDeletes } from "./delete_gate.ts";
-import { HeldError, UnreachableError } from "./errors.ts";
+import { DeleteGate, DELETES_QUIET_MS } from "./delete_gate.ts";
+import { type EngineStatus, type Preview, type Work, workOf } from "./engine_status.ts";
+import { HeldError } from "./errors.ts";
 import type { SyncState } from "./events.ts";
 import { explainPath, type Explanation } from "./explain.ts";
 import { checkIdentity } from "./identity_check.ts";
 import { Ignoring } from "./ignoring.ts";
 import { Cycle, type Scope } from "./cycle.ts";
 import type { LookRequest } from "./look.ts";
+import { brokeProtocol, mayPass } from "./lost_session.ts";
 import { endOf, persist } from "./persist.ts";
 import { ROOM_LOOK_MS } from "./room.ts";
-import { Standstill, type Stuck } from "./standstill.ts";
+import { Standstill } from "./standstill.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import type { IgnoreSettings } from "./rule_files.ts";
 import { StateError } from "./state.ts";
 import { Transfers } from "./transfers.ts";
-import type { Problem } from "./trees.ts";
 
 export interface EngineOptions extends ReplicaParts {
   readonly connector: Connector;
@@ -43,47 +41,6 @@ export interface EngineOptions extends ReplicaParts {
   readonly ignore?: () => IgnoreSettings;
   /** How long a full look took, ms, and how many directories it met, so that the next one can be planned. */
   readonly onLooked?: (durationMs: number, directories: number) => void;
-}
-
-export interface EngineStatus {
-  readonly state: SyncState;
-  readonly connected: boolean;
-  readonly user: string;
-  /** Its name on the server. */
-  readonly folder: string;
-  /** What this user may do in it, as far as the server tells. */
-  readonly rules: readonly Rule[];
-  readonly files: number;
-  /** Paths that the server has and that are ignored here. */
-  readonly ignored: number;
-  readonly pendingUp: number;
-  readonly pendingDown: number;
-  readonly transfers: number;
-  readonly conflicts: number;
-  readonly held: HeldDeletes | null;
-  /** Why nothing can be synced, if this side is to blame: its disk or its state. */
-  readonly stuck: Stuck | null;
-  readonly problems: readonly Problem[];
-  /** Wall clock, ms; 0: never. */
-  readonly lastFullLook: number;
-  readonly lastSync: number;
-  readonly reason: string;
-}
-
-/** What a pass would do. */
-export interface Preview {
-  readonly renames: readonly Rename[];
-  readonly plan: Plan;
-  /** Ignore files that have news on the server and may be others after the pass than here: so may the plan. */
-  readonly unforeseen: readonly SyncPath[];
-}
-
-/** Paths and bytes that wait. */
-export interface Work {
-  readonly up: number;
-  readonly upBytes: number;
-  readonly down: number;
-  readonly downBytes: number;
 }
 
 /** Waits between two tries to connect, milliseconds; with jitter, so that clients do not come back all at once. */
@@ -214,11 +171,7 @@ export class Engine {
 
   /** What still has to go up and come down, as far as it is known; walks the trees, so not for every event. */
   work(): Work {
-    const { local, remote } = this.#replica.trees;
-    let [upBytes, downBytes] = [0, 0];
-    for (const found of local.values()) if (found?.entry.kind === "file") upBytes += found.entry.size;
-    for (const { entry } of remote.values()) if (entry?.kind === "file") downBytes += entry.size;
-    return { up: local.size, upBytes, down: remote.size, downBytes };
+    return workOf(this.#replica.trees);
   }
 
   /**
@@ -339,14 +292,7 @@ export class Engine {
 
   /** Decides what a failed session means: try again later, or a person is needed. */
   #lost(error: unknown): void {
-    // A request that was refused (rights may have just changed) is no reason to give up; not being let in is.
-    const fatal = error instanceof HeldError || (error instanceof StateError && !passes(error)) ||
-      (error instanceof RemoteError && ["denied", "version"].includes(error.code));
-    if (fatal || !(error instanceof Error)) throw error;
-    const expected = error instanceof UnreachableError || error instanceof RemoteError ||
-      error instanceof DiskError || error instanceof StateError ||
-      error.name === "LinkClosed" || error instanceof ProtocolError;
-    if (!expected) throw error;
+    if (!mayPass(error)) throw error;
     this.#connected = false;
     // Nothing is kept of what somebody said who breaks the protocol; what the state says was agreed on.
     if (error instanceof ProtocolError) this.#replica.reload();
@@ -679,14 +625,4 @@ export class Engine {
   get isCycling(): boolean {
     return this.#cycling;
   }
-}
-
-/** Whether one of the two sides broke the protocol, by its own words or the other's. */
-function brokeProtocol(error: unknown): boolean {
-  return error instanceof ProtocolError || (error instanceof RemoteError && error.code === "protocol");
-}
-
-/** Whether the state may be written again later, without a person: there is room again, or another has let go. */
-function passes({ code }: StateError): boolean {
-  return code === "no_space" || code === "busy";
 }

@@ -7,7 +7,8 @@ import { ManualClock } from "../tests/fakes/manual_clock.ts";
 import { MemDisk } from "../tests/fakes/mem_disk.ts";
 import { MemState } from "../tests/fakes/mem_state.ts";
 import { SeededRandom } from "../tests/fakes/seeded_random.ts";
-import { Engine, type EngineStatus } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { EngineStatus } from "./engine_status.ts";
 import { UnreachableError } from "./errors.ts";
 
 const CLOSING = new RemoteError("closing", "Cannot go on: what this user may do has changed");

@@ -8,7 +8,8 @@ import { MemDisk } from "../tests/fakes/mem_disk.ts";
 import { MemState } from "../tests/fakes/mem_state.ts";
 import { SeededRandom } from "../tests/fakes/seeded_random.ts";
 import type { Clock } from "../system/clock.ts";
-import { Engine, type EngineStatus } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { EngineStatus } from "./engine_status.ts";
 import type { EngineEvent } from "./events.ts";
 
 const p = parsePath;

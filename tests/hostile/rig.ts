@@ -3,7 +3,8 @@
  * that a test makes hostile.
  */
 import { assert, assertEquals } from "@std/assert";
-import { Engine, type EngineStatus } from "../../client/engine.ts";
+import { Engine } from "../../client/engine.ts";
+import type { EngineStatus } from "../../client/engine_status.ts";
 import type { EngineEvent } from "../../client/events.ts";
 import { openState } from "../../client/sqlite_state.ts";
 import { talk } from "../../client/wire_remote.ts";

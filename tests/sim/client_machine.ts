@@ -1,5 +1,6 @@
 /** A client of a simulated world: the production engine over a memory disk, state and network. */
-import { Engine, type EngineStatus } from "../../client/engine.ts";
+import { Engine } from "../../client/engine.ts";
+import type { EngineStatus } from "../../client/engine_status.ts";
 import { UnreachableError } from "../../client/errors.ts";
 import type { EngineEvent } from "../../client/events.ts";
 import { talk } from "../../client/wire_remote.ts";

@@ -1,6 +1,6 @@
 /** A preview says what the pass right after it does, whatever rules it has yet to hear of; and it changes nothing. */
 import { assertEquals } from "@std/assert";
-import type { Preview } from "../../client/engine.ts";
+import type { Preview } from "../../client/engine_status.ts";
 import { A, B, S, type World, world } from "./world.ts";
 
 const RULES = ".fsyncignore";

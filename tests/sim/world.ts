@@ -3,7 +3,8 @@
  * a seed decides the rest. Read a scenario in `scenarios_test.ts` first.
  */
 import { assertEquals } from "@std/assert";
-import type { Engine, EngineStatus } from "../../client/engine.ts";
+import type { Engine } from "../../client/engine.ts";
+import type { EngineStatus } from "../../client/engine_status.ts";
 import type { EngineEvent } from "../../client/events.ts";
 import { displayPath, type SyncPath } from "../../core/path.ts";
 import type { Conflict } from "../../server/store/records.ts";
