@@ -6,7 +6,7 @@ import { digestHex } from "../core/chunk.ts";
 import { isBelow, nameOf, parentOf, type SyncPath } from "../core/path.ts";
 import type { Remote } from "../protocol/remote.ts";
 import { batches, type DownloadStep } from "./pull.ts";
-import { nextRules, ROUNDS_MAX, type RulesFirstParts } from "./rules_first.ts";
+import { nextRules, onlyAt, ROUNDS_MAX, type RulesFirstParts } from "./rules_first.ts";
 
 export type RulesAheadParts = Omit<RulesFirstParts, "carryOut">;
 
@@ -38,7 +38,7 @@ class RulesAhead {
   }
 
   async #comeTrue(wanted: ReadonlySet<SyncPath>): Promise<void> {
-    await this.#look(wanted);
+    await this.#parts.look(onlyAt(wanted));
     const { download, push } = this.#parts.plan();
     const coming = download.filter(({ path }) => wanted.has(path));
     const texts = await fetchTexts(this.#remote, coming);
@@ -60,15 +60,11 @@ class RulesAhead {
       if (!moves.some(({ from }) => isBelow(path, from))) going.add(path);
     }
     if (going.size === 0) return false;
-    await this.#look(going);
+    await this.#parts.look(onlyAt(going));
     const gone = new Set(this.#parts.plan().remove.map(({ path }) => path).filter((path) => going.has(path)));
     for (const path of gone) ignoring.files.foresee(path, null);
     this.#goBy(going);
     return true;
-  }
-
-  async #look(paths: ReadonlySet<SyncPath>): Promise<void> {
-    await this.#parts.look({ all: false, paths: new Map([...paths].map((path) => [path, "shallow"])) });
   }
 
   #goBy(paths: ReadonlySet<SyncPath>): void {

@@ -29,7 +29,7 @@ export async function bringRules(parts: RulesFirstParts): Promise<boolean> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const wanted = nextRules(parts);
     if (wanted.size === 0) break;
-    await parts.look({ all: false, paths: new Map([...wanted].map((path) => [path, "shallow"])) });
+    await parts.look(onlyAt(wanted));
     const todo = onlyFor(wanted, parts.plan());
     if (todo.adopt.length + todo.push.length + todo.download.length === 0) break;
     await parts.carryOut(todo);
@@ -60,6 +60,11 @@ export function nextRules(
   }
   const depth = Math.min(...wanted.map(depthOf));
   return new Set(wanted.filter((path) => depthOf(path) === depth));
+}
+
+/** A look at nothing but these. */
+export function onlyAt(paths: ReadonlySet<SyncPath>): LookRequest {
+  return { all: false, paths: new Map([...paths].map((path) => [path, "shallow"])) };
 }
 
 /** What the plan does to these files, and the directories above them that are to come. */

@@ -209,9 +209,9 @@ export class Acceptance {
     const subtree = heads.subtree(from);
     const known = subtree.length === count && subtree.length > 0 &&
       subtree.every(([, head]) => head.revision <= base);
+    if (!known || heads.get(to) !== null || !heads.hasParent(to)) return { status: "stale" };
     // What was deleted or edited in it before it was moved would be shown, and stand in the history there.
     if (subtree.length > 1 && this.#opens(from, to)) return { status: "stale" };
-    if (!known || heads.get(to) !== null || !heads.hasParent(to)) return { status: "stale" };
     return { status: "ok", revision: this.draft.move(actor, subtree, { from, to }) };
   }
 

@@ -29,13 +29,17 @@ export class RecordingProxy implements AsyncDisposable {
   }
 
   /** All that came so far: each connection as it was, and what its frames say once names and contents are unpacked. */
-  seen(): { readonly raw: Uint8Array[]; readonly unpacked: Uint8Array[] } {
+  seen(): { readonly raw: Uint8Array[]; readonly unpacked: Uint8Array[]; readonly frames: number } {
     const raw = this.#received.map(joined);
     const unpacked: Uint8Array[] = [];
+    let frames = 0;
     for (const bytes of raw) {
-      for (const frame of framesOf(bytes)) unpacked.push(...contentsOf(frame));
+      for (const frame of framesOf(bytes)) {
+        frames++;
+        unpacked.push(...contentsOf(frame));
+      }
     }
-    return { raw, unpacked };
+    return { raw, unpacked, frames };
   }
 
   async #accept(): Promise<void> {

@@ -390,10 +390,11 @@ async function teams(world: World): Promise<Record<Team, { person: Person; proxy
   return { red: await join("red"), blue: await join("blue") };
 }
 
-/** All that came through, to be searched. */
-function textOf(proxy: RecordingProxy): string {
-  const { raw, unpacked } = proxy.seen();
-  return [...raw, ...unpacked].map((bytes) => new TextDecoder("latin1").decode(bytes)).join("\n");
+/** All that came through, to be searched, and in how many frames. */
+function searchable(proxy: RecordingProxy): { readonly text: string; readonly frames: number } {
+  const { raw, unpacked, frames } = proxy.seen();
+  const text = [...raw, ...unpacked].map((bytes) => new TextDecoder("latin1").decode(bytes)).join("\n");
+  return { text, frames };
 }
 
 worldTest(
@@ -415,7 +416,7 @@ worldTest(
     await holds(world, "blue/red/pub/d/edited.txt", "for everybody, too");
     await holds(world, "blue/red/pub/d/kept.txt", "for everybody");
     assertEquals((await watch.stop()).code, 0);
-    const seen = textOf(blues);
+    const { text: seen } = searchable(blues);
     assertStringIncludes(seen, "for everybody, too");
     assertEquals(seen.includes("secret"), false);
     // Nor is it in the history there, for whoever may see that.
@@ -465,14 +466,14 @@ worldTest(
     for (const watch of watches) assertEquals((await watch.stop()).code, 0);
     for (const [i, worker] of workers.entries()) {
       const other = workers[1 - i]!;
-      const texts = textOf(proxies[other.team]);
+      const { text: texts, frames } = searchable(proxies[other.team]);
       const found = [...worker.secrets].filter((token) => texts.includes(token));
       assertEquals(found, [], `${other.team} has come to know of ${worker.team}`);
       // The search finds what is there: what both may see has come.
       const shown = [...worker.shown].filter((token) => texts.includes(token));
       assert(
-        worker.secrets.size > 15 && shown.length > 10,
-        `${worker.secrets.size} ${shown.length}`,
+        worker.secrets.size > 15 && shown.length > 10 && frames > 50,
+        `${worker.secrets.size} ${shown.length} ${frames}`,
       );
     }
   },
